@@ -1,0 +1,1 @@
+"""Kafka to warehouse, exactly once: typed, checked, de-duplicated, and provable."""

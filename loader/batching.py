@@ -1,0 +1,75 @@
+"""When a batch is due: by records, bytes or age, whichever comes first. Pure; the clock is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from loader.model import CHUNK_SCHEMA, Batch, Chunk, Span, joined, new_batch_id
+
+
+@dataclass(frozen=True, slots=True)
+class BatchPolicy:
+    """The limits of a batch: records, bytes in memory, and seconds since its first chunk."""
+
+    records: int
+    bytes: int
+    wait: float
+
+
+class Batcher:
+    """Collects chunks until the batch is due; knows nothing of Kafka and has no clock of its own."""
+
+    def __init__(self, policy: BatchPolicy, clock: Callable[[], float]) -> None:
+        self._policy = policy
+        self._clock = clock
+        self._discard()
+
+    def add(self, chunk: Chunk) -> None:
+        """Take a chunk; the batch's age counts from the first one that brings anything."""
+        if not chunk.spans:
+            return
+        if not self._spans:
+            self._since = self._clock()
+        self._spans.extend(chunk.spans)
+        self._records += chunk.records.num_rows
+        self._bytes += chunk.records.nbytes
+        if chunk.records.num_rows:
+            self._chunks.append(chunk.records)
+
+    def room(self) -> int:
+        """How many records still fit."""
+        return self._policy.records - self._records
+
+    def due(self) -> bool:
+        """Whether a limit has been reached."""
+        return bool(self._spans) and (
+            self.room() <= 0 or self._bytes >= self._policy.bytes or self.patience() <= 0
+        )
+
+    def patience(self) -> float:
+        """Seconds until the batch is due by age; the whole wait while it is empty."""
+        if not self._spans:
+            return self._policy.wait
+        return self._since + self._policy.wait - self._clock()
+
+    def take(self) -> Batch | None:
+        """The batch so far, or None when nothing was read; begins a new one.
+
+        Raises ValueError when the spans of a partition do not meet.
+        """
+        if not self._spans:
+            return None
+        spans, chunks = joined(self._spans), self._chunks
+        self._discard()
+        return Batch(new_batch_id(), spans, pa.Table.from_batches(chunks, schema=CHUNK_SCHEMA))
+
+    def _discard(self) -> None:
+        self._spans: list[Span] = []
+        self._chunks: list[pa.RecordBatch] = []
+        self._records = 0
+        self._bytes = 0
+        self._since = 0.0
+

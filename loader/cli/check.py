@@ -1,0 +1,62 @@
+"""`loader check`: is the configuration right, and are broker and warehouse in reach?"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from loader.config import Config
+
+
+def check(
+    ctx: typer.Context,
+    connect: Annotated[bool, typer.Option("--connect", help="Also reach the broker and the warehouse.")] = False,
+) -> None:
+    """Check configuration, contract and SQL files; every mistake is reported, not only the first."""
+    from loader.errors import LoaderError
+
+    config = ctx.obj.config()
+    done = {"configuration": "ok", **_offline(config)}
+    failure: LoaderError | None = None
+    for name, look in (("broker", _broker), ("warehouse", _warehouse)) if connect else ():
+        try:
+            done[name] = look(config)
+        except LoaderError as error:
+            done[name] = str(error)
+            failure = failure or error
+    ctx.obj.emit(
+        {"ok": failure is None, "checks": done, "config": config.describe()},
+        "\n".join(f"{name}: {result}" for name, result in done.items()),
+    )
+    if failure:
+        raise typer.Exit(failure.exit_code)
+
+
+def _offline(config: Config) -> dict[str, str]:
+    from loader.warehouse.rehearse import rehearse
+
+    rehearse(config)
+    return {"contract": f"ok, {len(config.table.columns)} columns", "sql": "ok"}
+
+
+def _broker(config: Config) -> str:
+    from loader.kafka.recheck import broker
+
+    with closing(broker(config)) as asked:
+        identity = asked.identity()
+        log = asked.log(range(identity.partitions))
+    records = sum(part.end - part.low for part in log.values())
+    return f"ok, topic {identity.topic} with {identity.partitions} partitions and up to {records:,} records"
+
+
+def _warehouse(config: Config) -> str:
+    from loader.warehouse.reading import Reader
+
+    if not config.warehouse.file.exists():
+        return f"ok, new: it will be created as {config.warehouse.file}"
+    with Reader(config) as reader:
+        totals: dict[str, Any] = reader.of_pipeline("read/totals")[0]
+    return f"ok, {totals['loaded']:,} rows loaded so far"

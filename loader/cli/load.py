@@ -1,0 +1,36 @@
+"""`loader load`: catch up to the ends frozen at the start, commit, exit."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from loader.cli.words import sentence
+
+
+def load(
+    ctx: typer.Context,
+    max_records: Annotated[int | None, typer.Option(min=1, help="Stop after so many records.")] = None,
+    max_seconds: Annotated[float | None, typer.Option(min=0, help="Stop after so many seconds.")] = None,
+    accept_quarantine: Annotated[
+        bool, typer.Option("--accept-quarantine", help="Let this run pass limits.quarantine.")
+    ] = False,
+    new_warehouse: Annotated[
+        bool, typer.Option("--new-warehouse", help="Begin anew although the group has loaded before.")
+    ] = False,
+) -> None:
+    """Catch up with the topic and exit: everything up to the ends frozen at the start."""
+    from loader.cli.wiring import Bounds, stream
+
+    bounds = Bounds(
+        batch_run=True,
+        max_records=max_records,
+        max_seconds=max_seconds,
+        accept_quarantine=accept_quarantine,
+        new_warehouse=new_warehouse,
+    )
+    result, signal = stream(ctx.obj.config(), bounds)
+    ctx.obj.emit(result, sentence(result))
+    if result["outcome"] == "stopped":
+        raise typer.Exit(128 + signal)

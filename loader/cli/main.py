@@ -1,0 +1,168 @@
+"""The command `loader`: global options before or after the verb, errors as one line, exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from loader.cli import check, demo, generate, init, load, query, quarantine, replay, run, score, status, verify
+from loader.cli.context import Context, print_json
+from loader.errors import ConfigError, LoaderError
+
+INTERNAL = 70
+USAGE = 2
+WITH_VALUE = ("-c", "--config", "--set", "--log-format")
+FLAGS = ("--json", "-q", "--quiet", "-v", "--verbose")
+
+app = typer.Typer(
+    help="Kafka to warehouse, exactly once: typed, checked, de-duplicated, and provable.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+VERBS: dict[str, Callable[..., Any]] = {
+    "demo": demo.demo,
+    "init": init.init,
+    "check": check.check,
+    "load": load.load,
+    "run": run.run,
+    "replay": replay.replay,
+    "generate": generate.generate,
+    "score": score.score,
+    "status": status.status,
+    "verify": verify.verify,
+    "query": query.query,
+}
+for _name, _function in VERBS.items():
+    app.command(_name)(_function)
+app.add_typer(quarantine.app, name="quarantine")
+
+
+def _version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so
+    if wanted:
+        typer.echo(f"loader {version('loader-kafka')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(  # noqa: PLR0913 - the global options of interface and documentation
+    ctx: typer.Context,
+    config: Annotated[
+        Path | None,
+        typer.Option("-c", "--config", help="Configuration file; default $LOADER_CONFIG or ./loader.toml."),
+    ] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override one key; repeatable.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,  # noqa: FBT002 - typer
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only warnings and errors.")] = False,  # noqa: FBT002
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="More messages, tracebacks.")] = False,  # noqa: FBT002
+    log_format: Annotated[str, typer.Option("--log-format", help="Logs as text or json.")] = "text",
+    version_: Annotated[  # noqa: ARG001 - the callback answers
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,  # noqa: FBT002
+) -> None:
+    """Take the global options; they may stand before or after the verb."""
+    from loader.observe.logs import set_up
+
+    if log_format not in ("text", "json"):
+        raise ConfigError(f"--log-format is text or json, not {log_format}", address="--log-format")
+    context = ctx.obj
+    context.config_file, context.overrides, context.json = config, tuple(overrides or ()), json
+    context.verbosity, context.log_format = int(verbose) - int(quiet), log_format
+    context.verb = ctx.invoked_subcommand or ""
+    set_up(context.verbosity, log_format)
+
+
+def hoisted(arguments: Sequence[str]) -> list[str]:
+    """The arguments with the global options moved to the front, wherever they stand before `--`."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    front: list[str] = []
+    rest: list[str] = []
+    todo = list(arguments[:end])
+    while todo:
+        word = todo.pop(0)
+        if word in FLAGS or word.startswith(tuple(f"{option}=" for option in WITH_VALUE if len(option) > 2)):  # noqa: PLR2004
+            front.append(word)
+        elif word in WITH_VALUE:
+            front += [word, *todo[:1]]
+            todo = todo[1:]
+        else:
+            rest.append(word)
+    return front + rest + list(arguments[end:])
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one verb and exit with its code (see the table in interface and documentation)."""
+    words = hoisted(sys.argv[1:] if arguments is None else arguments)
+    context = Context(json="--json" in words, verbosity=int("-v" in words or "--verbose" in words))
+    try:
+        code = app(words, prog_name="loader", standalone_mode=False, obj=context)
+    except typer.Exit as exit_:
+        code = exit_.exit_code
+    except typer.TyperException as error:
+        code = _usage(context, error)
+    except LoaderError as error:
+        code = _failed(context, error)
+    except (typer.Abort, KeyboardInterrupt):
+        code = 130
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - nobody reads any more; exit in silence
+        code = 0
+    except Exception as error:  # noqa: BLE001 - the last line of defence: one line and a file, exit 70
+        code = _internal(context, error)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _failed(context: Context, error: LoaderError) -> int:
+    if context.verbosity > 0:
+        traceback.print_exception(error, file=sys.stderr)
+    _tell(context, error.exit_code, error.as_json(), _lines(error))
+    return error.exit_code
+
+
+def _lines(error: LoaderError) -> str:
+    mistakes = error.mistakes if isinstance(error, ConfigError) else ()
+    if not mistakes:
+        return str(error)
+    hint = f"\n(try: {error.hint})" if error.hint else ""
+    return "\n".join(mistakes) + hint
+
+
+def _usage(context: Context, error: typer.TyperException) -> int:
+    where = getattr(error, "ctx", None)
+    command = where.command_path if where else "loader"
+    words = error.format_message() if hasattr(error, "format_message") else str(error)
+    body = {"kind": "usage", "message": words, "address": "", "hint": f"{command} --help"}
+    _tell(context, USAGE, body, f"{words} (try: {command} --help)")
+    return USAGE
+
+
+def _internal(context: Context, error: Exception) -> int:
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="loader-error-", suffix=".txt", delete=False, encoding="utf-8"
+    ) as file:
+        traceback.print_exception(error, file=file)
+    if context.verbosity > 0:
+        traceback.print_exception(error, file=sys.stderr)
+    message = f"unexpected {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+    hint = "report it with that file"
+    body = {"kind": "internal", "message": message, "address": file.name, "hint": hint}
+    _tell(context, INTERNAL, body, f"{message} (traceback in {file.name}; {hint})")
+    return INTERNAL
+
+
+def _tell(context: Context, code: int, error: dict[str, Any], line: str) -> None:
+    if context.json:
+        print_json({"command": context.verb, "outcome": "error", "exit_code": code, "error": error})
+    sys.stderr.write(f"error: {line}\n")

@@ -1,0 +1,26 @@
+"""`loader run`: stream until SIGTERM or SIGINT."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from loader.cli.words import sentence
+
+
+def run(
+    ctx: typer.Context,
+    accept_quarantine: Annotated[
+        bool, typer.Option("--accept-quarantine", help="Let this run pass limits.quarantine.")
+    ] = False,
+    new_warehouse: Annotated[
+        bool, typer.Option("--new-warehouse", help="Begin anew although the group has loaded before.")
+    ] = False,
+) -> None:
+    """Load as a stream, as a member of the consumer group, until SIGTERM or SIGINT."""
+    from loader.cli.wiring import Bounds, stream
+
+    bounds = Bounds(batch_run=False, accept_quarantine=accept_quarantine, new_warehouse=new_warehouse)
+    result, _ = stream(ctx.obj.config(), bounds)
+    ctx.obj.emit(result, sentence(result))

@@ -1,0 +1,135 @@
+"""`loader status`: where the pipeline stands."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from loader.errors import ActionNeeded, BrokerAway, ComparisonFailed
+
+if TYPE_CHECKING:
+    from loader.cli.context import Context
+    from loader.config import Config
+
+STALLED_AFTER = 3  # times batch.wait without a commit, with lag
+
+
+def status(
+    ctx: typer.Context,
+    check: Annotated[bool, typer.Option("--check", help="Exit 3 when stalled; for health checks.")] = False,
+) -> None:
+    """Committed and end offset, lag, last batch, totals and quarantine."""
+    result = report(ctx.obj.config())
+    ctx.obj.emit(result, lambda: _print(ctx.obj, result))
+    if check and result["state"] in ("stalled", "failed"):
+        raise ComparisonFailed(f"the pipeline is {result['state']}", address=result["pipeline"])
+
+
+def report(config: Config) -> dict[str, Any]:
+    """The status as one object; what the broker cannot tell is null."""
+    facts = _warehouse(config)
+    ends = _ends(config)
+    partitions = [_partition(row, ends.get(row["partition"])) for row in facts["offsets"]]
+    lags = [row["lag"] for row in partitions if row["lag"] is not None]
+    lag = sum(lags) if lags else None
+    last, totals = facts["last"], facts["totals"]
+    return {
+        "pipeline": config.pipeline,
+        "state": _state(last, lag, config.batch.wait, reachable=bool(ends)),
+        "partitions": partitions,
+        "lag": lag,
+        "event_time_lag_s": _rounded(last.get("event_age_s")),
+        "last_success": last.get("committed_at"),
+        "worker": {"name": last["worker"]} if last else None,
+        "last_batch": {k: v for k, v in last.items() if k not in ("event_age_s", "newest_event")} or None,
+        "totals": {name: totals.get(name, 0) for name in ("loaded", "duplicates", "quarantined", "skipped")},
+        "quarantine": {"open": facts["open"], "by_reason": facts["reasons"]},
+        "published_age_s": _rounded(facts["age"]),
+        "attach": attach_line(config),
+    }
+
+
+def _warehouse(config: Config) -> dict[str, Any]:
+    from loader.warehouse.reading import Reader
+
+    try:
+        reader = Reader(config)
+    except ActionNeeded:
+        return {"offsets": [], "last": {}, "totals": {}, "open": 0, "reasons": {}, "age": None}
+    with reader:
+        return {
+            "offsets": reader.of_pipeline("read/partitions"),
+            "last": next(iter(reader.of_pipeline("read/last_batch")), {}),
+            "totals": reader.of_pipeline("read/totals")[0],
+            "open": reader.of_pipeline("read/open_count")[0]["records"],
+            "reasons": {row["reason"]: row["records"] for row in reader.of_pipeline("read/open_reasons")},
+            "age": reader.age,
+        }
+
+
+def _ends(config: Config) -> dict[int, Any]:
+    from loader.kafka.recheck import broker
+
+    try:
+        with closing(broker(config)) as asked:
+            return asked.log(range(asked.identity().partitions))
+    except BrokerAway:
+        return {}
+
+
+def _partition(row: dict[str, Any], log: Any) -> dict[str, Any]:  # noqa: ANN401 - LogRange or None
+    committed = row["end"]
+    return {
+        "partition": row["partition"],
+        "committed": committed,
+        "low": log.low if log else None,
+        "end": log.end if log else None,
+        "lag": max(0, log.end - committed) if log else None,
+    }
+
+
+def _state(last: dict[str, Any], lag: int | None, wait: float, *, reachable: bool) -> str:
+    if not reachable:
+        return "failed"
+    if not last:
+        return "new"
+    if not lag:
+        return "idle"
+    return "stalled" if last["age_s"] > STALLED_AFTER * wait else "behind"
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 1)
+
+
+def attach_line(config: Config) -> str:
+    """The SQL that attaches the warehouse read-only in any DuckDB."""
+    address = config.warehouse
+    if address.kind == "ducklake":
+        return f"ATTACH 'ducklake:sqlite:{address.file}' AS lake (DATA_PATH '{address.data_path}', READ_ONLY);"
+    return f"ATTACH '{address.publish_path or address.file}' AS lake (READ_ONLY);"
+
+
+def _print(context: Context, result: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    out = context.output
+    out.print(f"pipeline [bold]{result['pipeline']}[/bold]: {result['state']}")
+    if result["published_age_s"] is not None:
+        out.print(f"(from the published copy, {result['published_age_s']:.0f} s old)")
+    table = Table("partition", "committed", "low", "end", "lag")
+    for row in result["partitions"]:
+        table.add_row(*("?" if value is None else f"{value:,}" for value in row.values()))
+    if result["partitions"]:
+        out.print(table)
+    totals = ", ".join(f"{count:,} {name}" for name, count in result["totals"].items())
+    out.print(f"totals: {totals}")
+    if result["last_success"]:
+        out.print(f"last commit: {result['last_success']}, lag {result['lag']} records")
+    if result["quarantine"]["open"]:
+        out.print(f"quarantine: {result['quarantine']['open']:,} open")
+        for reason, records in list(result["quarantine"]["by_reason"].items())[:5]:
+            out.print(f"  {records:,} x {reason}", markup=False)
+    out.print(f"read it with: {result['attach']}", markup=False)

@@ -1,0 +1,118 @@
+"""Put source, warehouse and engine together for `load` and `run`."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from loader.batching import Batcher, BatchPolicy
+from loader.engine import load, supervise
+from loader.observe.tally import Tally
+from loader.stopping import Stop
+
+if TYPE_CHECKING:
+    from loader.config import Config
+
+ARENAS = 2  # malloc arenas: more only cost memory here (each may keep its own free lists)
+M_ARENA_MAX = -8  # the parameter's number in glibc's malloc.h
+BATCH_UNREACHABLE = 30.0  # seconds, where limits.unreachable is not set
+STREAM_UNREACHABLE = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What the command line says about one run."""
+
+    batch_run: bool
+    max_records: int | None = None
+    max_seconds: float | None = None
+    accept_quarantine: bool = False
+    new_warehouse: bool = False
+    embedded: bool = False  # the demo's in-process broker, which cannot tell topic ids
+
+
+def stream(config: Config, bounds: Bounds) -> tuple[dict[str, Any], int]:
+    """Load until caught up, stopped or at a limit; the result and the signal that stopped it (or 0)."""
+    default = BATCH_UNREACHABLE if bounds.batch_run else STREAM_UNREACHABLE
+    stop = Stop(
+        time.monotonic,
+        batch_run=bounds.batch_run,
+        max_records=bounds.max_records,
+        max_seconds=bounds.max_seconds,
+        unreachable=config.limits.unreachable or default,
+        new_warehouse=bounds.new_warehouse,
+    )
+    tally = Tally(stop)
+    with _lean_memory(), Signals(stop, config.limits.stop) as signals:
+        supervise(lambda: _attempt(config, bounds, stop, tally), stop, tally, time.sleep)
+    outcome = "stopped" if stop.requested else "limit_reached" if stop.limit_reached() else "caught_up"
+    return tally.result(config.pipeline, outcome), signals.received
+
+
+@contextmanager
+def _attempt(config: Config, bounds: Bounds, stop: Stop, tally: Tally) -> Iterator[Callable[[], None]]:
+    """A fresh warehouse and a fresh source, closed at the end whatever happens."""
+    from loader.kafka.source import KafkaSource
+    from loader.warehouse.store import DuckWarehouse
+
+    policy = BatchPolicy(config.batch.records, config.batch.bytes, config.batch.wait)
+    with (
+        closing(DuckWarehouse(config, accept_quarantine=bounds.accept_quarantine)) as warehouse,
+        closing(KafkaSource.from_config(config, batch_run=bounds.batch_run, embedded=bounds.embedded)) as source,
+    ):
+        batcher = Batcher(policy, time.monotonic)
+        yield lambda: load(source, warehouse, batcher, stop, tally, time.sleep)
+
+
+@contextmanager
+def _lean_memory() -> Iterator[None]:
+    """Few malloc arenas, and no garbage collection of what is alive: no cycles are made on the path."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, ARENAS)
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+        gc.unfreeze()
+
+
+class Signals:
+    """SIGINT and SIGTERM ask to stop; the batch gets `grace` seconds; a second signal ends at once."""
+
+    def __init__(self, stop: Stop, grace: float) -> None:
+        self._stop = stop
+        self._grace = grace
+        self.received = 0
+
+    def __enter__(self) -> Signals:
+        """Take the two signals over."""
+        self._before = {number: signal.signal(number, self._on) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Give them back."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _on(self, number: int, frame: FrameType | None) -> None:
+        del frame
+        if self.received:
+            os._exit(128 + number)
+        self.received = number
+        self._stop.requested = True
+        timer = threading.Timer(self._grace, os._exit, [128 + number if self._stop.batch_run else 0])
+        timer.daemon = True
+        timer.start()

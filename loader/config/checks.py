@@ -1,0 +1,209 @@
+"""What only several keys together can show to be wrong.
+
+These checks read the merged tree before it becomes a Config, and pass over whatever is missing or
+of the wrong type, so that one round reports every mistake.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from zoneinfo import available_timezones
+
+from loader.config import client as client_rules
+from loader.config.defaults import misfit
+from loader.config.mistakes import nearest
+from loader.config.model import Batch, Limits, parse_address
+from loader.config.values import Toml, Tree, as_tuple, is_zone, iso_text, parse_size
+from loader.types import ZONED, SqlType, TypeSyntaxError, parse_type
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+Result = TypeVar("Result")
+
+SMALLEST_MEMORY = 256 * 2**20
+LONGEST_NAME = 200
+_NEVER_IDS = frozenset({"STRUCT", "LIST", "MAP", "JSON", "DOUBLE", "FLOAT"})
+_PATH = re.compile(r"""\$(\.([^\W\d]\w*|"[^"\\\x00-\x1f]+")|\[[0-9]{1,6}\])*""")
+
+
+class Finding(NamedTuple):
+    """A mistake at a path of the tree; `tells` is True if its text repeats the value found there."""
+
+    path: tuple[str, ...]
+    what: str
+    nearest: str = ""
+    tells: bool = False
+
+
+def findings(tree: Tree) -> Iterator[Finding]:
+    """Every mistake that the types of the single keys do not show."""
+    yield from _client(tree)
+    yield from _warehouse(tree)
+    yield from _limits(tree)
+    columns = at(tree, "table", "columns", of=dict) or {}
+    yield from _ids(tree, columns)
+    yield from _event_time(tree, columns)
+    yield from _names(columns)
+    for name, column in columns.items():
+        if isinstance(column, dict):
+            yield from _column(("table", "columns", name), column)
+
+
+def at(tree: Tree, *path: str, of: type | tuple[type, ...] = object) -> Toml:
+    """Find the value at a path; None if it is missing or of another type."""
+    value: Toml = tree
+    for part in path:
+        value = value.get(part) if isinstance(value, dict) else None
+    return value if isinstance(value, of) else None
+
+
+def _client(tree: Tree) -> Iterator[Finding]:
+    for name, value in (at(tree, "kafka", "client", of=dict) or {}).items():
+        path = ("kafka", "client", name)
+        if why := client_rules.refusal(name):
+            yield Finding(path, f"is refused: {why}")
+        allowed = client_rules.ALLOWED_VALUES.get(name)
+        if allowed and isinstance(value, str) and value not in allowed:
+            yield Finding(path, f"must be {' or '.join(allowed)}", nearest(value, allowed))
+
+
+def _warehouse(tree: Tree) -> Iterator[Finding]:
+    address = _parsed(parse_address, at(tree, "warehouse", "path", of=str))
+    publish = at(tree, "warehouse", "publish", of=str)
+    if address is None or publish is None:
+        return
+    if address[0] == "ducklake":
+        yield Finding(("warehouse", "publish"), "is for a DuckDB file only; a lake needs no copy to be read")
+    elif publish == address[1]:
+        yield Finding(("warehouse", "publish"), "must be another file than warehouse.path")
+
+
+def _limits(tree: Tree) -> Iterator[Finding]:
+    memory = _size(at(tree, "limits", "memory"), Limits.model_fields["memory"].default)
+    if memory is None:
+        return
+    if memory < SMALLEST_MEMORY:
+        yield Finding(("limits", "memory"), "must be at least 256 MiB")
+    for path, default in (
+        (("batch", "bytes"), Batch.model_fields["bytes"].default),
+        (("limits", "message_bytes"), Limits.model_fields["message_bytes"].default),
+    ):
+        size = _size(at(tree, *path), default)
+        if size is not None and size > memory // 2:
+            yield Finding(path, "must be at most half of limits.memory")
+
+
+def _size(value: Toml, default: Toml) -> int | None:
+    return _parsed(parse_size, default if value is None else value)
+
+
+def _parsed(parse: Callable[[Toml], Result], value: Toml) -> Result | None:
+    try:
+        return None if value is None else parse(value)
+    except ValueError:
+        return None
+
+
+def _ids(tree: Tree, columns: Tree) -> Iterator[Finding]:
+    ids = as_tuple(at(tree, "table", "id", of=(str, list)))
+    names = [name for name in ids if isinstance(name, str)] if isinstance(ids, tuple) else []
+    for name, count in Counter(names).items():
+        if count > 1:
+            yield Finding(("table", "id"), f"names {name} twice", tells=True)
+        if columns and name not in columns:
+            yield Finding(("table", "id"), f"no column {name}", nearest(name, columns), tells=True)
+        elif isinstance(columns.get(name), dict):
+            yield from _id_column(("table", "columns", name), columns[name])
+
+
+def _id_column(path: tuple[str, ...], column: Tree) -> Iterator[Finding]:
+    if column.get("required") is False:
+        yield Finding((*path, "required"), "must be true: the column belongs to table.id")
+    if column.get("default") is not None:
+        yield Finding((*path, "default"), "is not possible: the column belongs to table.id")
+    type_ = _type(column)
+    if type_ and type_.kind in _NEVER_IDS:
+        yield Finding((*path, "type"), "this type cannot identify a record; use VARCHAR for table.id")
+
+
+def _event_time(tree: Tree, columns: Tree) -> Iterator[Finding]:
+    name = at(tree, "table", "event_time", of=str)
+    if name is None or not columns:
+        return
+    if name not in columns:
+        yield Finding(("table", "event_time"), f"no column {name}", nearest(name, columns), tells=True)
+        return
+    type_ = _type(columns[name])
+    if type_ and not type_.is_time:
+        what = f"column {name} is {type_}, not a time; use TIMESTAMPTZ"
+        yield Finding(("table", "event_time"), what, tells=True)
+
+
+def _names(columns: Tree) -> Iterator[Finding]:
+    seen: dict[str, str] = {}
+    for name in columns:
+        path = ("table", "columns", name)
+        if name.startswith("_"):
+            yield Finding(path, "a column must not begin with _: these names belong to the loader")
+        if not name.strip() or not name.isprintable() or len(name) > LONGEST_NAME:
+            yield Finding(path, f"a column name has 1 to {LONGEST_NAME} characters, none of them control")
+        if name.casefold() in seen:
+            yield Finding(path, f"is the same column as {seen[name.casefold()]}: case does not matter")
+        seen.setdefault(name.casefold(), name)
+
+
+def _column(path: tuple[str, ...], column: Tree) -> Iterator[Finding]:
+    origin = column.get("from")
+    if isinstance(origin, str) and not _is_origin(origin):
+        what = "must be a JSON path such as $.customer.id, or key, headers.NAME or kafka.timestamp"
+        yield Finding((*path, "from"), what, nearest(origin, ("key", "kafka.timestamp")))
+    yield from _zone(path, column)
+    type_ = _type(column)
+    if type_ is None:
+        return
+    if column.get("one_of") is not None and type_.kind != "VARCHAR":
+        yield Finding((*path, "one_of"), f"is for VARCHAR only, and this column is {type_}")
+    yield from _default(path, column, type_)
+
+
+def _zone(path: tuple[str, ...], column: Tree) -> Iterator[Finding]:
+    zone, type_ = column.get("zone"), _type(column)
+    if not isinstance(zone, str):
+        return
+    if type_ and type_.kind not in ZONED:
+        yield Finding((*path, "zone"), f"is for TIMESTAMPTZ and TIMESTAMP only, and this column is {type_}")
+    if zone != "require" and not is_zone(zone):
+        what = "must be require or a time zone such as Europe/Berlin"
+        yield Finding((*path, "zone"), what, nearest(zone, {"require", "UTC", *available_timezones()}))
+
+
+def _default(path: tuple[str, ...], column: Tree, type_: SqlType) -> Iterator[Finding]:
+    default, choices = iso_text(column.get("default")), as_tuple(column.get("one_of"))
+    if default is None:
+        return
+    what = misfit(default, type_)
+    if what:
+        yield Finding((*path, "default"), what)
+    elif isinstance(choices, tuple) and default not in choices:
+        yield Finding((*path, "default"), "must be one of one_of", nearest(str(default), _texts(choices)))
+
+
+def _texts(values: tuple[Toml, ...]) -> list[str]:
+    return [value for value in values if isinstance(value, str)]
+
+
+def _type(column: Toml) -> SqlType | None:
+    text = column.get("type") if isinstance(column, dict) else None
+    try:
+        return parse_type(text) if isinstance(text, str) else None
+    except TypeSyntaxError:
+        return None
+
+
+def _is_origin(text: str) -> bool:
+    header = text.removeprefix("headers.")
+    named = text in {"key", "kafka.timestamp"} or (header != text and bool(header))
+    return named or bool(_PATH.fullmatch(text))

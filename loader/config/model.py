@@ -1,0 +1,284 @@
+"""The configuration: every key once, with its type, its default and one sentence.
+
+Values are frozen. Sizes are bytes (int), durations are seconds (float). What only several keys
+together can show to be wrong is found in `checks.py`.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, SecretStr
+
+from loader.config import client as client_rules
+from loader.config import values
+from loader.types import SqlType, parse_type
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+HIDDEN = "***"
+
+Kind = Literal["ducklake", "duckdb"]
+
+
+def key(sentence: str, kind: str, *, shown: str = "", **rules: values.Toml) -> values.Toml:
+    """Declare a key; `shown` describes a default that TOML cannot write."""
+    return Field(description=sentence, json_schema_extra={"kind": kind, "shown": shown}, **rules)
+
+
+class Section(BaseModel):
+    """A table of the file; unknown keys and values of another type are mistakes."""
+
+    model_config = ConfigDict(
+        strict=True, extra="forbid", frozen=True, validate_default=True, hide_input_in_errors=True
+    )
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """Show nothing: only Config knows which values were given as references."""
+        return ()
+
+
+class Kafka(Section):
+    """`[kafka]`: where the records come from."""
+
+    bootstrap: Annotated[str, AfterValidator(values.servers)] = key(
+        "Servers to ask for the cluster, as host:port, several with commas.", "text"
+    )
+    topic: Annotated[str, AfterValidator(values.topic_name)] = key("Topic to read; it must exist.", "text")
+    group: values.Text = key(
+        "Consumer group: workers of one group share the partitions.",
+        "text", shown="the pipeline's name",
+    )  # fmt: skip
+    start: values.Start = key(
+        "Where the very first start begins: earliest, latest or a timestamp with a zone.",
+        '"earliest", "latest" or a timestamp', default="earliest",
+    )  # fmt: skip
+    assign: Literal["auto", "group", "all"] = key(
+        "Who gives out partitions: auto (load takes all, run joins the group), group or all.",
+        '"auto", "group" or "all"', default="auto",
+    )  # fmt: skip
+    client: dict[values.Text, Annotated[SecretStr, BeforeValidator(values.setting_text)]] = key(
+        "Settings of librdkafka that are passed on, such as security.protocol.",
+        "table of texts", default={},
+    )  # fmt: skip
+
+    def client_settings(self) -> dict[str, str]:
+        """Give the settings with their secrets in clear, for the client only."""
+        return {name: value.get_secret_value() for name, value in self.client.items()}
+
+
+def parse_address(text: str) -> tuple[Kind, str]:
+    """Split `ducklake:sqlite:FILE` or `FILE.duckdb` into kind and file."""
+    lower = text.casefold()
+    for kind, file, known in (
+        ("ducklake", text[len("ducklake:sqlite:") :], lower.startswith("ducklake:sqlite:")),
+        ("duckdb", text, lower.endswith((".duckdb", ".db")) and ":" not in text),
+    ):
+        if known and file.strip() and not file.startswith(":") and "://" not in file:
+            return ("ducklake" if kind == "ducklake" else "duckdb"), file
+    later = ("ducklake:postgres", "postgres", "ducklake:mysql", "mysql", "md:", "ducklake:md:")
+    if "://" in text or lower.startswith(later):
+        raise ValueError("is not supported yet; use ducklake:sqlite:FILE or FILE.duckdb")
+    raise ValueError('must be "ducklake:sqlite:FILE" or a file that ends in .duckdb or .db')
+
+
+def _address(secret: SecretStr) -> SecretStr:
+    values.plain_text(secret.get_secret_value())
+    parse_address(secret.get_secret_value())
+    return secret
+
+
+def _local(text: str) -> str:
+    values.plain_text(text)
+    if "://" in text:
+        raise ValueError("is not supported yet; use a folder or file of this machine")
+    return text
+
+
+class Warehouse(Section):
+    """`[warehouse]`: where the rows go."""
+
+    path: Annotated[SecretStr, AfterValidator(_address)] = key(
+        "The warehouse: ducklake:sqlite:FILE for a lake, or FILE.duckdb for a single DuckDB file.", "text"
+    )
+    data: Annotated[str, AfterValidator(_local)] | None = key(
+        "Folder for the Parquet files of a lake; a DuckDB file needs none.",
+        "text", default=None, shown="data, beside the file of warehouse.path",
+    )  # fmt: skip
+    publish: Annotated[str, AfterValidator(_local)] | None = key(
+        "A copy of the DuckDB file that others can read while the loader writes.",
+        "text", default=None, shown="unset: no copy",
+    )  # fmt: skip
+    publish_every: values.Duration = key(
+        "How often the published copy is renewed.", "duration", default="60s", gt=0
+    )
+
+    _folder: Path = PrivateAttr(default_factory=Path.cwd)
+
+    def model_post_init(self, context: values.Toml, /) -> None:
+        """Remember the folder that relative paths belong to."""
+        self._folder = (context or {}).get("folder") or Path.cwd()
+
+    @property
+    def kind(self) -> Kind:
+        """`ducklake` or `duckdb`."""
+        return parse_address(self.path.get_secret_value())[0]
+
+    @property
+    def file(self) -> Path:
+        """Absolute path of the catalogue (lake) or of the DuckDB file."""
+        return self._absolute(parse_address(self.path.get_secret_value())[1])
+
+    @property
+    def data_path(self) -> Path:
+        """Absolute folder of the Parquet files."""
+        return self._absolute(self.data) if self.data else self.file.parent / "data"
+
+    @property
+    def publish_path(self) -> Path | None:
+        """Absolute path of the published copy, if one is wanted."""
+        return self._absolute(self.publish) if self.publish else None
+
+    def _absolute(self, text: str) -> Path:
+        return Path(os.path.normpath(self._folder / Path(text).expanduser()))
+
+
+def _type_text(text: str) -> str:
+    parse_type(text)
+    return text
+
+
+class Column(Section):
+    """One column of the target table: its type and its rules."""
+
+    type: Annotated[str, AfterValidator(_type_text)] = key("Type of the column, as DuckDB writes it.", "text")
+    required: bool = key(
+        "Whether a record without this value (missing or null) is refused.", "true or false", default=True
+    )
+    default: Annotated[Any, AfterValidator(values.iso_text)] = key(
+        "Value that stands in for a missing or null one.", "any value", default=None, shown="unset"
+    )
+    check: values.Expression | None = key(
+        "SQL condition that must not be false for the row.", "text", default=None, shown="unset"
+    )
+    zone: values.Text | None = key(
+        "Time zone of a time that is written without one, or require to refuse it.",
+        "text", default=None, shown="require for TIMESTAMPTZ",
+    )  # fmt: skip
+    one_of: Annotated[tuple[str, ...], BeforeValidator(values.as_tuple), Field(min_length=1)] | None = key(
+        "The only values that a VARCHAR may have.", "list of texts", default=None, shown="unset"
+    )
+    from_: values.Text | None = key(
+        "Where the value stands: a JSON path, key, headers.NAME or kafka.timestamp.",
+        "text", default=None, shown="$ and the column's name", alias="from",
+    )  # fmt: skip
+
+    @property
+    def sql_type(self) -> SqlType:
+        """The parsed type."""
+        return parse_type(self.type)
+
+
+class Table(Section):
+    """`[table]`: the contract of the target table."""
+
+    name: Annotated[str, AfterValidator(values.table_name)] = key("Name of the target table.", "text")
+    id: Annotated[tuple[str, ...], BeforeValidator(values.as_tuple), Field(min_length=1)] = key(
+        "Column, or list of columns, that makes a record unique.", "text or list of texts"
+    )
+    event_time: str | None = key(
+        "Column that says when the event happened.", "text", default=None, shown="unset"
+    )
+    unknown_fields: Literal["ignore"] = key(
+        "What happens to fields that no column takes: ignore (counted and reported).",
+        '"ignore"', default="ignore",
+    )  # fmt: skip
+    tombstones: Literal["quarantine", "skip"] = key(
+        "What happens to records with a null value: quarantine or skip.",
+        '"quarantine" or "skip"', default="quarantine",
+    )  # fmt: skip
+    columns: Annotated[dict[str, Column], Field(min_length=1)] = key(
+        "The columns in their order.", "table of columns"
+    )
+
+
+class Batch(Section):
+    """`[batch]`: when a batch is due; whichever comes first."""
+
+    records: int = key("Most records in a batch.", "whole number", default=125_000, ge=1)
+    bytes: values.Size = key("Most bytes of keys and values in a batch.", "size", default="32 MiB")
+    wait: values.Duration = key("Longest time a record waits for its batch.", "duration", default="10s", gt=0)
+
+
+class Limits(Section):
+    """`[limits]`: what the loader must not exceed."""
+
+    memory: values.Size = key("Most memory of the whole process.", "size", default="1 GiB")
+    quarantine: float = key(
+        "Largest share of records that may be refused before the loader stops.",
+        "number from 0 to 1", default=0.1, ge=0, le=1,
+    )  # fmt: skip
+    message_bytes: values.Size = key(
+        "A larger message is quarantined whole, unparsed.", "size", default="16 MiB"
+    )
+    stop: values.Duration = key("Time to commit the last batch when asked to stop.", "duration", default="8s")
+    unreachable: values.Duration | None = key(
+        "How long the broker or the warehouse may be away before the loader gives up.",
+        "duration", default=None, shown="30s for load, 10m for run",
+    )  # fmt: skip
+
+
+class Config(Section):
+    """One pipeline: one topic, one contract, one target table, one consumer group."""
+
+    pipeline: Annotated[str, AfterValidator(values.pipeline_name)] = key(
+        "Name of the pipeline; the warehouse keeps its books under this name.", "text"
+    )
+    kafka: Kafka
+    warehouse: Warehouse
+    table: Table
+    batch: Batch = Field(default_factory=Batch)
+    limits: Limits = Field(default_factory=Limits)
+
+    _file: Path | None = PrivateAttr(default=None)
+    _hidden: frozenset[tuple[str, ...]] = PrivateAttr(default=frozenset())
+
+    def model_post_init(self, context: values.Toml, /) -> None:
+        """Remember the file and which keys were given as `{ env = … }` or `{ file = … }`."""
+        self._file = (context or {}).get("file")
+        self._hidden = frozenset((context or {}).get("hidden") or ())
+
+    @property
+    def file(self) -> Path | None:
+        """Absolute path of the configuration file; None if there is none."""
+        return self._file
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """Let repr() and str() show no more than `describe()` does."""
+        return self.describe().items()
+
+    def describe(self) -> dict[str, Any]:
+        """Every key with its value, for printing as JSON; secrets are shown as `***`."""
+        return {name: self._shown(value, (name,)) for name, value in _items(self)}
+
+    def _shown(self, value: values.Toml, path: tuple[str, ...]) -> values.Toml:
+        if path in self._hidden or (path[:2] == ("kafka", "client") and client_rules.is_secret(path[-1])):
+            return HIDDEN
+        if isinstance(value, SecretStr):
+            return value.get_secret_value()
+        if isinstance(value, Section | dict):
+            return {name: self._shown(below, (*path, name)) for name, below in _items(value)}
+        if isinstance(value, tuple | list):
+            return [self._shown(below, (*path, str(index))) for index, below in enumerate(value)]
+        return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _items(section: Section | dict[str, Any]) -> list[tuple[str, Any]]:
+    if isinstance(section, dict):
+        return list(section.items())
+    fields = type(section).model_fields
+    return [(field.alias or name, getattr(section, name)) for name, field in fields.items()]

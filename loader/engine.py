@@ -1,0 +1,115 @@
+"""The whole algorithm: read a batch, stage it, commit it with its offsets, then tell Kafka.
+
+`load` is the loop, `commit` the one retry of the program, `supervise` the one restart. A batch run
+and a stream differ only in when `batches` ends. Nothing here knows Kafka, DuckDB or a clock.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from loader.batching import Batcher
+from loader.errors import BrokerAway, FenceLost, HeadMoved, OffsetsMoved, Restart, WarehouseAway
+from loader.failpoints import fail_point
+from loader.guards import begin
+from loader.model import Batch, Position, Receipt
+from loader.ports import S, Source, Warehouse
+from loader.stopping import Stop
+
+COMMIT_TRIES = 8
+FENCE_TRIES = 3  # a batch run that loses its spans this often in a row gives up (interface: exit 75)
+
+Sleep = Callable[[float], None]
+
+
+class Observer(Protocol):
+    """Hooks for logs, metrics and progress; they see everything and decide nothing."""
+
+    def committed(self, receipt: Receipt) -> None:
+        """A batch is durable in the warehouse."""
+        ...
+
+    def conflicted(self, batch: Batch, attempt: int) -> None:
+        """Another worker committed first; the batch is split again."""
+        ...
+
+    def restarting(self, reason: Exception, pause: float) -> None:
+        """Memory is dropped; reading begins again from the warehouse after `pause` seconds."""
+        ...
+
+
+def load(  # noqa: PLR0913 - the six parts of the machine
+    source: Source, warehouse: Warehouse[S], batcher: Batcher, stop: Stop, observer: Observer, sleep: Sleep
+) -> None:
+    """Move records from the source to the warehouse until the source is finished or stopped."""
+    for batch in batches(source, warehouse, batcher, stop):
+        receipt = commit(batch, source, warehouse, observer, sleep)
+        observer.committed(receipt)
+        fail_point("before_acknowledge")
+        source.acknowledge({span.partition: Position(span.end, span.epoch) for span in receipt.spans})
+        fail_point("after_acknowledge")
+
+
+def batches(source: Source, warehouse: Warehouse[S], batcher: Batcher, stop: Stop) -> Iterator[Batch]:
+    """Yield a batch whenever one is due, and what is left when the stream ends or is stopped."""
+    while not (source.finished or stop.reached()):
+        chunk = source.read(
+            stop.patience(batcher.patience()), lambda new: begin(source, warehouse, new, stop.new_warehouse)
+        )
+        if chunk:
+            batcher.add(stop.bounded(chunk))
+        if batcher.due() or (chunk and chunk.due):
+            yield from filter(None, [batcher.take()])
+    yield from filter(None, [batcher.take()])
+
+
+def commit(
+    batch: Batch, source: Source, warehouse: Warehouse[S], observer: Observer, sleep: Sleep
+) -> Receipt:
+    """Stage and commit one batch; split it again when others commit first, a few times with jitter."""
+    fail_point("after_consume")
+    staged = warehouse.stage(batch)
+    try:
+        for attempt in range(COMMIT_TRIES):
+            source.confirm()
+            try:
+                return warehouse.commit(staged)
+            except HeadMoved:
+                observer.conflicted(batch, attempt)
+                sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311 - jitter, not a secret
+                staged = warehouse.restage(staged)
+    finally:
+        warehouse.discard(staged)
+    message = f"other writers committed first {COMMIT_TRIES} times in a row"
+    raise FenceLost(message, hint="run again, or with fewer workers on this warehouse")
+
+
+def supervise(
+    attempt: Callable[[], AbstractContextManager[Callable[[], None]]],
+    stop: Stop,
+    observer: Observer,
+    sleep: Sleep,
+) -> None:
+    """Run attempts until one ends by itself; what asks for a restart is tried again, bounded.
+
+    `attempt` opens a fresh source and warehouse and gives the function that loads with them.
+    The bound is `stop.unreachable` seconds without any commit (and FENCE_TRIES for a batch run).
+    """
+    fenced = 0
+    while True:
+        before = stop.commits
+        try:
+            with attempt() as run:
+                run()
+            return
+        except (Restart, BrokerAway, WarehouseAway) as reason:
+            fenced = fenced + 1 if isinstance(reason, OffsetsMoved) and stop.commits == before else 0
+            if stop.batch_run and fenced >= FENCE_TRIES:
+                message = f"another worker committed the same records first, {fenced} times in a row"
+                raise FenceLost(message, hint="run again when the other worker has ended") from reason
+            pause = stop.pause_before_restart(reason)
+            observer.restarting(reason, pause)
+            sleep(pause)

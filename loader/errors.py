@@ -1,0 +1,169 @@
+"""Every error a user can meet: who can mend it, how, and which exit code it has.
+
+    LoaderError
+    ├── ConfigError            2   command line, configuration or contract; lists every mistake
+    ├── ActionNeeded           1   a person must act; running again changes nothing
+    │   ├── TopicMissing           the topic does not exist
+    │   ├── TopicReplaced          another topic, cluster or log than the warehouse knows
+    │   ├── OffsetsLost            records between our offset and the log are gone
+    │   ├── QuarantineLimit        too large a share of a batch would be refused
+    │   ├── RecordsRefused         the broker refused records that we produced
+    │   ├── WarehouseMismatch      the warehouse holds another pipeline, table or version
+    │   └── WarehouseDamaged       a file of the warehouse is missing or cannot be read
+    ├── ComparisonFailed       3   verify, score or status --check found a difference
+    └── Temporary             75   run again later
+        ├── BrokerAway             no broker answers, or it refuses for now
+        ├── WarehouseAway          the warehouse cannot be reached, or its disk is full
+        ├── WarehouseBusy          another process holds it
+        └── FenceLost              other workers committed first, several times in a row
+
+    Restart                    -   not for users: memory is no longer trusted, begin again from the warehouse
+    └── OffsetsMoved               another worker committed our spans (we are the zombie)
+    HeadMoved                  -   not for users: someone committed between our split and our commit
+
+An error is one line: `address: message`, and a hint after `try:`. The address says where
+(`orders[2]@1841`, `loader.toml: kafka.topic`), the hint is a command that can be typed as it is
+or a sentence that says what to change.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class LoaderError(Exception):
+    """Base of all errors meant for the user; `kind` is the stable name used with --json."""
+
+    exit_code: ClassVar[int] = 70
+    kind: ClassVar[str] = "internal"
+
+    def __init__(self, message: str, *, address: str = "", hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.address = address
+        self.hint = hint
+
+    def __str__(self) -> str:
+        """One line: address, message and hint, as far as they are known."""
+        line = f"{self.address}: {self.message}" if self.address else self.message
+        return f"{line} (try: {self.hint})" if self.hint else line
+
+    def as_json(self) -> dict[str, Any]:
+        """The `error` object of a failed --json result."""
+        return {"kind": self.kind, "message": self.message, "address": self.address, "hint": self.hint}
+
+
+class ConfigError(LoaderError):
+    """The command line or the configuration is wrong; `mistakes` holds one line for each mistake."""
+
+    exit_code = 2
+    kind = "config"
+
+    def __init__(
+        self, message: str, *, address: str = "", hint: str = "", mistakes: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(message, address=address, hint=hint)
+        self.mistakes = mistakes
+
+    def as_json(self) -> dict[str, Any]:
+        """As the base, with all mistakes."""
+        return {**super().as_json(), "mistakes": list(self.mistakes)}
+
+
+class ActionNeeded(LoaderError):
+    """A person must act; running again changes nothing."""
+
+    exit_code = 1
+    kind = "action_needed"
+
+
+class TopicMissing(ActionNeeded):
+    """The topic does not exist; the loader never creates it."""
+
+    kind = "topic_missing"
+
+
+class TopicReplaced(ActionNeeded):
+    """The topic or the cluster is not the one that the warehouse was loaded from."""
+
+    kind = "topic_replaced"
+
+
+class OffsetsLost(ActionNeeded):
+    """The stored offset is outside the log; the message names the exact range."""
+
+    kind = "offsets_lost"
+
+
+class QuarantineLimit(ActionNeeded):
+    """More than `limits.quarantine` of the records would be refused; nothing was written."""
+
+    kind = "quarantine_limit"
+
+
+class RecordsRefused(ActionNeeded):
+    """The broker refused records that `replay` sent; the message counts them."""
+
+    kind = "records_refused"
+
+
+class WarehouseMismatch(ActionNeeded):
+    """The warehouse knows this pipeline, table or migration otherwise than the configuration does."""
+
+    kind = "warehouse_mismatch"
+
+
+class WarehouseDamaged(ActionNeeded):
+    """A file of the warehouse is missing, truncated or cannot be read."""
+
+    kind = "warehouse_damaged"
+
+
+class ComparisonFailed(LoaderError):
+    """`verify`, `score` or `status --check` found a difference."""
+
+    exit_code = 3
+    kind = "comparison_failed"
+
+
+class Temporary(LoaderError):
+    """Nothing is wrong with data or configuration; run again later."""
+
+    exit_code = 75
+    kind = "temporary"
+
+
+class BrokerAway(Temporary):
+    """No broker answers, or it refuses for now."""
+
+    kind = "broker_away"
+
+
+class WarehouseAway(Temporary):
+    """The warehouse cannot be reached or written (folder gone, disk full, I/O error)."""
+
+    kind = "warehouse_away"
+
+
+class WarehouseBusy(Temporary):
+    """Another process holds the warehouse; the message names it where it is known."""
+
+    kind = "warehouse_busy"
+
+
+class FenceLost(Temporary):
+    """Other workers committed first, several times in a row."""
+
+    kind = "fence_lost"
+
+
+class Restart(Exception):  # noqa: N818 - a signal between the layers, not an error for users
+    """What is in memory is no longer trusted: forget it and begin again from the warehouse."""
+
+
+class OffsetsMoved(Restart):
+    """The warehouse's offsets are not the ones that our spans begin at: another worker committed them."""
+
+
+class HeadMoved(Exception):  # noqa: N818 - a signal between the layers, not an error for users
+    """Someone committed between our split and our commit: split again and try again."""

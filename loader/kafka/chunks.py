@@ -1,0 +1,134 @@
+"""Messages of the client as Arrow columns: one list comprehension per column, nothing per field.
+
+The columns are `model.CHUNK_SCHEMA`. `text` is the value where it can be parsed as text: null for
+null values, invalid UTF-8, schema-registry framing and values above the size limit. `value` shares
+the memory of `text` whenever all bytes of the chunk are valid UTF-8.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import accumulate
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Message
+
+from loader.model import CHUNK_SCHEMA
+
+HEADERS = CHUNK_SCHEMA.field("headers").type
+TIME = CHUNK_SCHEMA.field("kafka_time").type
+FRAMING = 5  # bytes: a zero and the four of the schema's id
+UNREADABLE = "(a header whose key is not UTF-8)"
+
+Header = tuple[str, bytes | None]
+
+
+class TooLarge(Exception):  # noqa: N818 - a signal inside this module
+    """The messages need more than one record batch."""
+
+
+def to_records(messages: Sequence[Message], message_bytes: int) -> pa.RecordBatch:
+    """The messages, none of them an error, as one record batch; `message_bytes` limits `text`.
+
+    Raises TooLarge when a column would need more than the 2 GiB that one array can hold.
+    """
+    value, text = _values([message.value() for message in messages])
+    return pa.RecordBatch.from_arrays(
+        [
+            pa.array([message.partition() for message in messages], pa.int32()),
+            pa.array([message.offset() for message in messages], pa.int64()),
+            _times(messages),
+            _one(pa.array([message.key() for message in messages], pa.binary())),
+            value,
+            _parseable(value, text, message_bytes),
+            _headers([_header(message) for message in messages]),
+        ],
+        schema=CHUNK_SCHEMA,
+    )
+
+
+def to_batches(messages: Sequence[Message], message_bytes: int) -> list[pa.RecordBatch]:
+    """As `to_records`, in several batches where one could not hold all the bytes."""
+    try:
+        return [to_records(messages, message_bytes)]
+    except TooLarge:
+        half = len(messages) // 2
+        return [*to_batches(messages[:half], message_bytes), *to_batches(messages[half:], message_bytes)]
+
+
+def _values(values: list[bytes | None]) -> tuple[pa.Array, pa.Array]:
+    """The values as bytes and as text; the same memory when everything is valid UTF-8."""
+    value = _one(pa.array(values, pa.binary()))
+    try:
+        return value, value.cast(pa.string())  # checks, does not copy
+    except pa.ArrowInvalid:
+        decodable = [each if _is_text(each) else None for each in values]
+        return value, _one(pa.array(decodable, pa.string()))
+
+
+def _is_text(value: bytes | None) -> bool:
+    try:
+        return value is not None and value.decode() is not None
+    except UnicodeDecodeError:
+        return False
+
+
+def _parseable(value: pa.Array, text: pa.Array, message_bytes: int) -> pa.Array:
+    """The text without framed and oversized values."""
+    bounds = np.frombuffer(value.buffers()[1], np.int32, count=len(value) + 1)
+    sizes = np.diff(bounds)
+    refused = sizes > message_bytes
+    begins = bounds[:-1][sizes >= FRAMING]
+    if len(begins):
+        framed = np.frombuffer(value.buffers()[2], np.uint8)[begins] == 0
+        refused[sizes >= FRAMING] |= framed
+    if not refused.any():
+        return text
+    return pc.if_else(pa.array(refused), pa.scalar(None, pa.string()), text)
+
+
+def _times(messages: Sequence[Message]) -> pa.Array:
+    """Kafka's time in milliseconds; null where the producer or the log gave none."""
+    stamps = [message.timestamp() for message in messages]
+    times = pa.array([time for _, time in stamps], pa.int64())
+    if pc.min(times).as_py() > 0:
+        return times.view(TIME)
+    known = [time if kind != TIMESTAMP_NOT_AVAILABLE and time >= 0 else None for kind, time in stamps]
+    return pa.array(known, pa.int64()).view(TIME)
+
+
+def _header(message: Message) -> list[Header] | None:
+    try:
+        return message.headers()  # type: ignore[return-value]  # of consumed messages it is a list
+    except UnicodeDecodeError:  # the client gives no other way to the bytes of such a key
+        return [(UNREADABLE, None)]
+
+
+def _headers(headers: list[list[Header] | None]) -> pa.Array:
+    """Headers in their order, duplicates kept; a message without headers has null."""
+    if not any(headers):
+        return pa.nulls(len(headers), HEADERS)
+    flat = [header for some in headers for header in some or ()]
+    pairs = pa.StructArray.from_arrays(
+        [
+            _one(pa.array([key for key, _ in flat], pa.string())),
+            _one(pa.array([_as_bytes(value) for _, value in flat], pa.binary())),
+        ],
+        fields=list(HEADERS.value_type),
+    )
+    ends = accumulate((len(some or ()) for some in headers), initial=0)
+    return pa.ListArray.from_arrays(
+        pa.array(ends, pa.int32()), pairs, type=HEADERS, mask=pa.array([not some for some in headers])
+    )
+
+
+def _as_bytes(value: bytes | str | None) -> bytes | None:
+    return value.encode() if isinstance(value, str) else value
+
+
+def _one(array: pa.Array | pa.ChunkedArray) -> pa.Array:
+    if isinstance(array, pa.ChunkedArray):
+        raise TooLarge
+    return array

@@ -1,0 +1,1 @@
+"""Hooks that the engine calls without knowing them: log lines and progress."""

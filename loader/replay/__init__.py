@@ -1,0 +1,1 @@
+"""The companion producer without Kafka: sample orders with faults, datasets, pacing, answer keys, scores."""

@@ -1,0 +1,1 @@
+"""DuckLake and DuckDB files as warehouses: attach, migrate, stage, commit, read."""

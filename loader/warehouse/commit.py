@@ -1,0 +1,100 @@
+"""The one transaction of a batch: fence, offsets, rows, quarantine, duplicates, ledger."""
+
+from __future__ import annotations
+
+import duckdb
+import pyarrow as pa
+
+from loader.errors import HeadMoved, OffsetsMoved
+from loader.failpoints import fail_point
+from loader.model import Receipt, Span
+from loader.statements import statement
+from loader.warehouse.stage import Part, Staged
+from loader.warehouse.transaction import count, transaction
+
+
+def commit(
+    cursor: duckdb.DuckDBPyConnection, staged: Staged, *, pipeline: str, worker: str, contract: str
+) -> Receipt:
+    """Everything of a batch in one transaction, durable when it returns.
+
+    Raises HeadMoved or OffsetsMoved with nothing changed, CommitFailed when the outcome of COMMIT
+    is not known, duckdb.Error when a statement before it failed (nothing changed).
+    """
+    batch = staged.batch
+    cursor.register("ledger", _ledger(staged))
+    fail_point("before_begin")
+    try:
+        with transaction(cursor):
+            take_head(cursor, staged.seen)
+            _move_offsets(cursor, pipeline, batch.id, batch.spans)
+            for part in staged.parts:
+                _append(cursor, part)
+                fail_point("mid_insert")
+            facts = {"pipeline": pipeline, "batch": batch.id, "seq": staged.seen + 1, "kind": "load"}
+            sql = statement("load/insert_batch", **facts, worker=worker, contract=contract)
+            cursor.execute(sql, [str(staged.file) if staged.file else None])
+            cursor.execute(statement("load/insert_spans", **facts))
+            fail_point("before_commit")
+        fail_point("after_commit")
+    finally:
+        cursor.unregister("ledger")
+    return Receipt(batch.id, staged.seen + 1, batch.spans, staged.totals, staged.seconds)
+
+
+def take_head(cursor: duckdb.DuckDBPyConnection, seen: int) -> None:
+    """Take the next number of the head. Raises HeadMoved when someone committed since `seen`."""
+    cursor.execute(statement("load/take_head"), [seen])
+    if count(cursor) != 1:
+        message = f"the head is not {seen} any more"
+        raise HeadMoved(message)
+
+
+def _move_offsets(
+    cursor: duckdb.DuckDBPyConnection, pipeline: str, batch: int, spans: tuple[Span, ...]
+) -> None:
+    cursor.execute(statement("load/move_offsets", pipeline=pipeline, batch=batch))
+    if (moved := count(cursor)) != len(spans):
+        message = f"{len(spans) - moved} of {len(spans)} spans do not begin at the committed offset"
+        raise OffsetsMoved(message)
+
+
+def _append(cursor: duckdb.DuckDBPyConnection, part: Part) -> None:
+    names = {"schema": part.schema, "table": part.table}
+    if part.file:
+        cursor.execute(statement("load/register_file", file=str(part.file), **names))
+    elif part.count:
+        cursor.execute(statement("load/insert_rows", rows=part.rows, **names))
+
+
+def _ledger(staged: Staged) -> pa.Table:
+    """One row per span: its range, and where its records ended."""
+    counts = {row["partition"]: row for row in staged.counts.to_pylist()}
+    return pa.Table.from_pylist([_row(span, counts.get(span.partition, {})) for span in staged.batch.spans], SCHEMA)
+
+
+def _row(span: Span, counts: dict[str, object]) -> dict[str, object]:
+    consumed = int(str(counts.get("consumed", 0)))
+    return {
+        **dict.fromkeys(COUNTS, 0),
+        **counts,
+        "partition": span.partition,
+        "begin_offset": span.begin,
+        "end_offset": span.end,
+        "leader_epoch": span.epoch,
+        "holes": span.end - span.begin - consumed,
+    }
+
+
+COUNTS = ("consumed", "loaded", "duplicates", "quarantined", "skipped")
+SCHEMA = pa.schema(
+    [
+        ("partition", pa.int32()),
+        ("begin_offset", pa.int64()),
+        ("end_offset", pa.int64()),
+        ("leader_epoch", pa.int32()),
+        *((name, pa.int64()) for name in COUNTS),
+        ("holes", pa.int64()),
+        ("max_event_time", pa.timestamp("us", tz="UTC")),
+    ]
+)

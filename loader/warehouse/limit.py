@@ -1,0 +1,50 @@
+"""The circuit breaker: stop when too large a share would be refused, because then it is our fault
+or that of the producer's release, and a person must look."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+
+from loader.errors import QuarantineLimit
+from loader.model import Totals
+
+MEMORY = 1_000  # consumed records of earlier batches that count beside this batch
+FROM = 100  # below this many records together nothing is said
+
+
+class Breaker:
+    """Weighs a batch with the last MEMORY consumed records before it."""
+
+    def __init__(self, limit: float, recent: Iterable[tuple[int, int]], *, accept: bool = False) -> None:
+        """`recent` are (consumed, quarantined) of the newest batches, newest first."""
+        self._limit = limit
+        self._accept = accept
+        self._recent = deque(recent)
+
+    def trips(self, totals: Totals) -> bool:
+        """Whether the batch must not be written."""
+        consumed, quarantined = self._together(totals)
+        over = quarantined > self._limit * consumed
+        return consumed >= FROM and over and totals.quarantined > 0 and not self._accept
+
+    def passed(self, totals: Totals) -> None:
+        """Note a committed batch."""
+        self._recent.appendleft((totals.consumed, totals.quarantined))
+        while sum(consumed for consumed, _ in list(self._recent)[:-1]) >= MEMORY:
+            self._recent.pop()
+
+    def error(self, topic: str, totals: Totals, reasons: list[str]) -> QuarantineLimit:
+        """What to tell the person who must look."""
+        message = (
+            f"{totals.quarantined} of {totals.consumed} records would be refused, more than "
+            f"limits.quarantine = {self._limit:g}; nothing of this batch was written. "
+            f"Most often: {'; '.join(reasons)}"
+        )
+        return QuarantineLimit(message, address=topic, hint="loader load --accept-quarantine")
+
+    def _together(self, totals: Totals) -> tuple[int, int]:
+        return (
+            totals.consumed + sum(consumed for consumed, _ in self._recent),
+            totals.quarantined + sum(quarantined for _, quarantined in self._recent),
+        )

@@ -1,0 +1,110 @@
+"""Bring a warehouse up to date: control tables by migration, the target table by the contract."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from loader.errors import WarehouseMismatch
+from loader.statements import names, statement
+from loader.warehouse.attach import INLINE_CONTROL_ROWS, connect
+from loader.warehouse.files import make_folder, sync_new_file
+from loader.warehouse.transaction import transaction
+
+if TYPE_CHECKING:
+    from loader.config import Warehouse as Address
+
+Columns = Sequence[tuple[str, str]]
+"""Quoted name and SQL type of each contract column, in order."""
+
+
+def create_file(address: Address) -> None:
+    """Create a DuckDB file under a temporary name and rename it: a kill in between leaves nothing
+    that cannot be opened. A DuckLake catalogue is created by its first attach, in one transaction.
+    """
+    make_folder(address.file.parent)
+    if address.kind != "duckdb" or address.file.exists():
+        return
+    temporary = Path(f"{address.file}.{os.getpid()}.new")
+    temporary.unlink(missing_ok=True)
+    duckdb.connect(str(temporary)).close()
+    try:
+        os.link(temporary, address.file)
+    except FileExistsError:
+        pass  # another process was first; its file is as good
+    finally:
+        temporary.unlink()
+    sync_new_file(address.file)
+
+
+def open_warehouse(address: Address, memory: int | None) -> duckdb.DuckDBPyConnection:
+    """Create what is missing and attach for writing; all migrations are applied."""
+    create_file(address)
+    home = connect(address, memory=memory)
+    try:
+        _migrate(home, is_lake=address.kind == "ducklake")
+    except BaseException:
+        home.close()
+        raise
+    return home
+
+
+def _migrate(home: duckdb.DuckDBPyConnection, *, is_lake: bool) -> None:
+    if not has_control(home):
+        with transaction(home):
+            home.execute(statement("warehouse/bootstrap"))
+        if is_lake:
+            home.execute(statement("warehouse/inline_control", rows=INLINE_CONTROL_ROWS))
+    applied = {row[0] for row in home.execute(statement("warehouse/migrations")).fetchall()}
+    shipped = names("migrations")
+    if unknown := sorted(applied - set(shipped)):
+        message = f"the warehouse has migrations that this version does not know: {', '.join(unknown)}"
+        raise WarehouseMismatch(message, hint="use the newer version of the loader that made them")
+    for name in shipped:
+        if name not in applied:
+            _apply(home, name)
+
+
+def _apply(home: duckdb.DuckDBPyConnection, name: str) -> None:
+    with transaction(home):
+        home.execute(statement(f"migrations/{name}"))
+        home.execute(statement("warehouse/record_migration"), [name])
+
+
+def has_control(home: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the attached database has the loader's control tables."""
+    row = home.execute(statement("warehouse/has_control")).fetchone()
+    return bool(row and row[0])
+
+
+def ensure_target(home: duckdb.DuckDBPyConnection, table: str, columns: Columns) -> bool:
+    """Create the target table, or make sure that it is the contract's; True when it was created.
+
+    Call it inside a transaction that takes the head. Raises WarehouseMismatch with the differences.
+    """
+    present = home.execute(statement("warehouse/columns"), [table]).fetchall()
+    if not present:
+        home.execute(statement("warehouse/create_target", table=table, columns=columns))
+        return True
+    wanted = [row[:2] for row in home.execute(statement("warehouse/types", columns=columns)).fetchall()]
+    if differences := _differences([tuple(row) for row in present], [tuple(row) for row in wanted]):
+        message = f"the table differs from the contract: {'; '.join(differences)}"
+        hint = "give table.name a new name, or change table.columns back"
+        raise WarehouseMismatch(message, address=table, hint=hint)
+    return False
+
+
+def _differences(present: list[tuple[str, str]], wanted: list[tuple[str, str]]) -> list[str]:
+    have, want = dict(present), dict(wanted)
+    missing = [f"{name} {type_} is not in the table" for name, type_ in wanted if name not in have]
+    extra = [f"{name} {type_} is not in the contract" for name, type_ in present if name not in want]
+    changed = [
+        f"{name} is {have[name]} in the table, {type_} in the contract"
+        for name, type_ in wanted
+        if name in have and have[name] != type_
+    ]
+    return missing + extra + changed

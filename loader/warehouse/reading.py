@@ -1,0 +1,143 @@
+"""Read a warehouse beside its writer: a read-only connection on one snapshot.
+
+A DuckLake can be read at any time. A DuckDB file is locked by its writer; then the published copy
+answers, where there is one, and says its age.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pyarrow as pa
+
+from loader.contract import Contract
+from loader.errors import ActionNeeded, WarehouseBusy
+from loader.statements import names, quote_identifier, source, statement
+from loader.warehouse.attach import connect, translated
+from loader.warehouse.migrate import has_control
+
+if TYPE_CHECKING:
+    from loader.config import Config
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A DuckDB file to read in place of the one in the configuration: the published copy."""
+
+    file: Path
+    kind: str = "duckdb"
+
+
+class Reader:
+    """A read-only look at one pipeline's warehouse; use it as a context manager."""
+
+    def __init__(self, config: Config) -> None:
+        """Open. Raises ActionNeeded (nothing loaded yet), WarehouseBusy, WarehouseAway."""
+        self.config = config
+        self.contract = Contract.from_config(config.table, config.limits.message_bytes)
+        self.age: float | None = None  # seconds since the copy was published; None: not a copy
+        self.home = self._open()
+
+    def _open(self) -> duckdb.DuckDBPyConnection:
+        address = self.config.warehouse
+        if not address.file.exists():
+            raise _nothing_there(address.file)
+        try:
+            home = connect(address, read_only=True, memory=self.config.limits.memory)
+        except WarehouseBusy:
+            copy = address.publish_path
+            if copy is None or not copy.exists():
+                raise
+            self.age = time.time() - copy.stat().st_mtime
+            home = connect(Place(copy), read_only=True, memory=self.config.limits.memory)  # type: ignore[arg-type]
+        if not has_control(home):
+            home.close()
+            raise _nothing_there(address.file)
+        return home
+
+    def __enter__(self) -> Reader:
+        """Begin one snapshot for everything that is read."""
+        self.home.execute("BEGIN TRANSACTION READ ONLY")
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Close the connection."""
+        self.home.close()
+
+    def rows(self, name: str, parameters: Row | None = None, /, **names: object) -> list[Row]:
+        """The result of a statement under `sql/`, a dict per row. Raises our errors."""
+        try:
+            return fetched(self.home.execute(statement(name, **names), parameters or {}))
+        except duckdb.Error as error:
+            raise translated(error, str(self.config.warehouse.file)) from error
+
+    def of_pipeline(self, name: str, **parameters: object) -> list[Row]:
+        """As `of_table`, with the pipeline's name as a parameter."""
+        return self.of_table(name, pipeline=self.config.pipeline, **parameters)
+
+    def of_table(self, name: str, **parameters: object) -> list[Row]:
+        """As `rows`, with the target table, its ids and its columns filled in."""
+        names = {"table": self.config.table.name, "ids": self.id_columns(), "columns": self.columns()}
+        return self.rows(name, parameters, **names)
+
+    def id_columns(self) -> list[str]:
+        """The id's columns as quoted identifiers."""
+        return [name for name, _ in self.contract.ddl() if name.strip('"') in self.contract.id]
+
+    def columns(self) -> list[str]:
+        """The contract's columns as quoted identifiers."""
+        return [name for name, _ in self.contract.ddl()]
+
+    def has_target(self) -> bool:
+        """Whether the target table is there already."""
+        sql = statement("warehouse/columns")
+        return bool(self.home.execute(sql, [self.config.table.name]).fetchall())
+
+
+def fetched(result: duckdb.DuckDBPyConnection) -> list[Row]:
+    """All rows of a result, a dict per row."""
+    names = [column[0] for column in result.description or []]
+    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+
+def _nothing_there(file: Path) -> ActionNeeded:
+    return ActionNeeded("nothing has been loaded yet", address=str(file), hint="loader load")
+
+
+def score_rows(config: Config) -> Iterator[Row]:
+    """The rows of the target table, contract columns only, for `loader score`."""
+    with Reader(config) as reader:
+        sql = statement("read/score_rows", table=config.table.name, columns=reader.columns())
+        for batch in reader.home.execute(sql).to_arrow_reader(50_000):
+            yield from batch.to_pylist()
+
+
+def analytics() -> dict[str, str]:
+    """The shipped analytics: name and the sentence in the header of each file."""
+    headers = {name: source(f"analytics/{name}").split("\n", 1)[0] for name in names("analytics")}
+    return {name: header.removeprefix("-- ") for name, header in headers.items()}
+
+
+def query(reader: Reader, name_or_sql: str) -> pa.Table:
+    """Run one of the shipped analytics or SQL of the user, read-only.
+
+    Raises ActionNeeded with DuckDB's own words where the SQL is wrong.
+    """
+    sql = name_or_sql
+    if name_or_sql in names("analytics"):
+        table = quote_identifier(reader.config.table.name)
+        sql = statement(f"analytics/{name_or_sql}", table=table, pipeline=reader.config.pipeline)
+    reader.home.execute("USE lake")
+    try:
+        result: pa.Table = reader.home.execute(sql).to_arrow_table()
+    except duckdb.Error as error:
+        hint = "loader query --list" if " " not in name_or_sql else ""
+        raise ActionNeeded(str(error), address="query", hint=hint) from error
+    return result

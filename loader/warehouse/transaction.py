@@ -1,0 +1,50 @@
+"""One transaction: COMMIT is reached only by falling off the end.
+
+After a failed statement COMMIT may still succeed with what came before it, or with nothing; so any
+exception rolls back, and is raised again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import duckdb
+
+
+class CommitFailed(Exception):  # noqa: N818 - a signal inside the warehouse
+    """COMMIT itself raised; whether it took effect is not known."""
+
+
+@contextmanager
+def transaction(cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """BEGIN, the body, COMMIT. Raises CommitFailed when COMMIT fails, else what the body raised."""
+    cursor.execute("BEGIN TRANSACTION")
+    try:
+        yield
+    except BaseException:
+        roll_back(cursor)
+        raise
+    try:
+        cursor.execute("COMMIT")
+    except BaseException as error:
+        roll_back(cursor)
+        raise CommitFailed(str(error)) from error
+
+
+def roll_back(cursor: duckdb.DuckDBPyConnection) -> None:
+    """End the transaction, if there still is one."""
+    with suppress(duckdb.Error):
+        cursor.execute("ROLLBACK")
+
+
+def count(cursor: duckdb.DuckDBPyConnection) -> int:
+    """The number of rows that the last UPDATE or INSERT on the cursor changed."""
+    row = cursor.fetchone()
+    return int(row[0]) if row else 0
+
+
+def is_conflict(error: BaseException) -> bool:
+    """Whether another writer was first; the answer is to split again and try again."""
+    text = str(error).lower()
+    return "conflict" in text or "database is locked" in text or "failed to commit ducklake" in text

@@ -1,0 +1,94 @@
+"""Prove the balance: each check is a query that returns nothing when all is well."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from loader.errors import LoaderError
+from loader.warehouse.reading import Reader
+
+SHOWN = 3  # findings that a failed check names
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check of `verify`: ok, failed or skipped, and what was found."""
+
+    name: str
+    status: str
+    detail: str
+
+    def as_json(self) -> dict[str, str]:
+        """The check as --json prints it."""
+        return {"name": self.name, "status": self.status, "detail": self.detail}
+
+
+def checks(reader: Reader) -> list[Check]:
+    """All checks that need no broker, on the reader's snapshot."""
+    return [
+        _check(reader, "chain", "read/verify_chain", "spans of each partition meet, from baseline to offset"),
+        _check(reader, "balance", "read/verify_balance", "every span and every batch adds up"),
+        _check(reader, "rows", "read/verify_rows", "tables hold what the ledger says, per batch and partition"),
+        _check(reader, "positions", "read/verify_positions", "no (partition, offset) stands in two places"),
+        _guarded("ids", lambda: _verdict("ids", reader.of_table("read/verify_ids"), "no id stands twice")),
+        _guarded("files", lambda: _files(reader)),
+    ]
+
+
+def _check(reader: Reader, name: str, query: str, good: str) -> Check:
+    return _guarded(name, lambda: _verdict(name, reader.of_pipeline(query), good))
+
+
+def _guarded(name: str, check: Callable[[], Check]) -> Check:
+    """A check that cannot be carried out has failed: what cannot be read is not proved."""
+    try:
+        return check()
+    except LoaderError as error:
+        return Check(name, "failed", str(error))
+
+
+def _verdict(name: str, findings: list[dict[str, Any]], good: str) -> Check:
+    if not findings:
+        return Check(name, "ok", good)
+    shown = "; ".join(
+        ", ".join(f"{key} {value}" for key, value in finding.items() if value is not None)
+        for finding in findings[:SHOWN]
+    )
+    more = f" and {len(findings) - SHOWN} more" if len(findings) > SHOWN else ""
+    return Check(name, "failed", f"{len(findings)} findings: {shown}{more}")
+
+
+def _files(reader: Reader) -> Check:
+    if reader.config.warehouse.kind != "ducklake":
+        reader.of_table("read/read_all")
+        return Check("files", "ok", "every block of the table can be read")
+    named = _named_files(reader)
+    missing = [name for name in named if not Path(name).is_file()]
+    if missing:
+        return _verdict("files", [{"missing": name} for name in missing], "")
+    if named:
+        reader.rows("read/file_rows", files=named)
+    reader.of_table("read/read_all")
+    unknown = _unknown_files(reader, set(named))
+    note = f"; {len(unknown)} without a name (a batch under way, or left by a kill)" if unknown else ""
+    return Check("files", "ok", f"{len(named)} files exist and can be read{note}")
+
+
+def _named_files(reader: Reader) -> list[str]:
+    tables = reader.rows("read/lake_tables")
+    found = [
+        file
+        for table in tables
+        for row in reader.rows("read/lake_files", table=table["table_name"], schema=table["schema_name"])
+        for file in row.values()
+        if file
+    ]
+    return sorted(set(found))
+
+
+def _unknown_files(reader: Reader, named: set[str]) -> list[Path]:
+    folder = reader.config.warehouse.data_path
+    return [file for file in folder.rglob("*.parquet") if str(file) not in named]

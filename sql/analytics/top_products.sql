@@ -1,0 +1,6 @@
+-- Top products: the 20 SKUs with the highest revenue in each currency.
+SELECT item.sku, currency, sum(item.quantity) AS quantity, sum(item.quantity * item.price) AS revenue, count(*) AS orders
+FROM (SELECT unnest(items) AS item, currency FROM {{ table }} WHERE action IS DISTINCT FROM 'refund')
+GROUP BY ALL
+ORDER BY revenue DESC, item.sku
+LIMIT 20

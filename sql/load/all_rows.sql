@@ -1,0 +1,2 @@
+-- All rows of a staging table.
+SELECT * FROM {{ name }}

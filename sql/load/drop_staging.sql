@@ -1,0 +1,2 @@
+-- Drop one staging table of a batch.
+DROP TABLE IF EXISTS {{ name }};

@@ -1,0 +1,2 @@
+-- Insert rows of the batch, inside its transaction.
+INSERT INTO lake.{{ schema | ident }}.{{ table | ident }} {{ rows }};

@@ -1,0 +1,26 @@
+-- The records of the batch that go to quarantine, whole: broken rules and conflicts.
+-- Input: {{ staging }}, {{ verdicts }}, relation {{ chunk }} (the records as they came).
+-- Output: table {{ refused }} in the shape of loader.quarantine.
+CREATE OR REPLACE TABLE {{ refused }} AS
+WITH reasons AS (
+    SELECT _partition, _offset, {{ id_text }} AS id, _reasons AS reasons
+    FROM {{ staging }}
+    WHERE _reasons IS NOT NULL AND NOT _skip
+    UNION ALL
+    SELECT s._partition, s._offset, {{ id_text }},
+        CAST(to_json([{
+            'column': {{ id_names | text }},
+            'rule': 'conflict',
+            'value': left({{ id_text }}, 100),
+            'message': {{ id_names | text }} || ': same id as ' || {{ topic | text }} || '[' || v.first_partition
+                || ']@' || v.first_offset || ', other content'
+        }]) AS VARCHAR)
+    FROM {{ staging }} AS s
+    JOIN {{ verdicts }} AS v USING (_partition, _offset)
+    WHERE v.verdict = 'conflict'
+)
+SELECT
+    {{ pipeline | text }} AS pipeline, {{ batch }}::BIGINT AS batch, c.partition, c."offset", c.kafka_time::TIMESTAMPTZ AS kafka_time,
+    c.key, c.value, c.headers, r.id, r.reasons, 'open' AS state
+FROM {{ chunk }} AS c
+JOIN reasons AS r ON r._partition = c.partition AND r._offset = c."offset";

@@ -1,0 +1,88 @@
+-- The control tables: the fence, the offsets, the ledger, and what did not become a row.
+-- Applied once per warehouse, in one transaction with its own record in loader.migrations.
+-- Every table but head and migrations carries the pipeline, so that several share a warehouse.
+
+-- The fence: every transaction that changes anything takes the next number.
+CREATE TABLE lake.loader.head (seq BIGINT NOT NULL);
+INSERT INTO lake.loader.head VALUES (0);
+
+-- Which topic a pipeline was loaded from, and into which table.
+CREATE TABLE lake.loader.topics (
+    pipeline VARCHAR NOT NULL,
+    target VARCHAR NOT NULL,
+    cluster_id VARCHAR NOT NULL,      -- empty where the broker cannot tell
+    topic VARCHAR NOT NULL,
+    topic_id VARCHAR NOT NULL,        -- empty where the broker cannot tell
+    partitions INTEGER NOT NULL
+);
+
+-- Where to go on: next_offset is the next record to read.
+CREATE TABLE lake.loader.offsets (
+    pipeline VARCHAR NOT NULL,
+    partition INTEGER NOT NULL,
+    baseline BIGINT NOT NULL,         -- where the pipeline's first span begins
+    next_offset BIGINT NOT NULL,
+    leader_epoch INTEGER NOT NULL,    -- -1 where it is not known
+    batch BIGINT                      -- the batch that set next_offset; NULL before the first
+);
+
+-- The ledger, one row per transaction. consumed = loaded + duplicates + quarantined + skipped.
+CREATE TABLE lake.loader.batches (
+    pipeline VARCHAR NOT NULL,
+    batch BIGINT NOT NULL,            -- unique and time-ordered: milliseconds * 2^22 + random bits
+    seq BIGINT NOT NULL,              -- the head's number that this commit got
+    kind VARCHAR NOT NULL,            -- load
+    committed_at TIMESTAMPTZ NOT NULL,
+    worker VARCHAR NOT NULL,          -- host:process of the writer
+    contract VARCHAR NOT NULL,        -- digest of the contract that the batch was checked against
+    consumed BIGINT NOT NULL,
+    loaded BIGINT NOT NULL,
+    duplicates BIGINT NOT NULL,
+    quarantined BIGINT NOT NULL,
+    skipped BIGINT NOT NULL,
+    holes BIGINT NOT NULL,
+    max_event_time TIMESTAMPTZ,       -- of the loaded rows
+    file VARCHAR                      -- the Parquet file of the loaded rows, where there is one
+);
+
+-- The ledger, one row per partition of a batch. end_offset - begin_offset = consumed + holes.
+CREATE TABLE lake.loader.spans (
+    pipeline VARCHAR NOT NULL,
+    batch BIGINT NOT NULL,
+    partition INTEGER NOT NULL,
+    begin_offset BIGINT NOT NULL,
+    end_offset BIGINT NOT NULL,       -- exclusive
+    consumed BIGINT NOT NULL,
+    loaded BIGINT NOT NULL,
+    duplicates BIGINT NOT NULL,
+    quarantined BIGINT NOT NULL,
+    skipped BIGINT NOT NULL,
+    holes BIGINT NOT NULL             -- offsets that never reached us: transaction markers, compacted
+);
+
+-- Refused records, whole, with the reasons. Rows change state; they are never deleted.
+CREATE TABLE lake.loader.quarantine (
+    pipeline VARCHAR NOT NULL,
+    batch BIGINT NOT NULL,
+    partition INTEGER NOT NULL,
+    "offset" BIGINT NOT NULL,
+    kafka_time TIMESTAMPTZ,
+    key BLOB,
+    value BLOB,                       -- the bytes as they came; NULL is a tombstone
+    headers STRUCT(key VARCHAR, value BLOB)[],
+    id VARCHAR,                       -- where it could be read
+    reasons VARCHAR NOT NULL,         -- JSON: [{"column", "rule", "value", "message"}, …]
+    state VARCHAR NOT NULL            -- open
+);
+
+-- Records whose id was there already, with the same content, and where the first one stands.
+CREATE TABLE lake.loader.duplicates (
+    pipeline VARCHAR NOT NULL,
+    batch BIGINT NOT NULL,
+    partition INTEGER NOT NULL,
+    "offset" BIGINT NOT NULL,
+    id VARCHAR NOT NULL,
+    first_partition INTEGER NOT NULL,
+    first_offset BIGINT NOT NULL,
+    first_batch BIGINT NOT NULL
+);

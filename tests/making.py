@@ -1,0 +1,89 @@
+"""What tests are made of: configurations, records as Arrow, batches, warehouses."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from loader.config import Config, config_from
+from loader.model import CHUNK_SCHEMA, Batch, Span, new_batch_id
+
+ORDER_COLUMNS: Mapping[str, Any] = {
+    "order_id": {"type": "VARCHAR", "check": "length(order_id) <= 64"},
+    "timestamp": {"type": "TIMESTAMPTZ", "zone": "UTC"},
+    "user_id": {"type": "BIGINT", "required": False},
+    "amount": {"type": "DECIMAL(18,2)", "check": "amount >= 0"},
+}
+KINDS = ("ducklake", "duckdb")
+
+
+def warehouse_path(kind: str) -> str:
+    """The address of a warehouse of this kind in the folder of the configuration."""
+    return {"ducklake": "ducklake:sqlite:catalog.sqlite", "duckdb": "warehouse.duckdb"}[kind]
+
+
+def make_config(folder: Path, kind: str = "ducklake", **changes: Any) -> Config:
+    """A configuration of orders; `changes` are whole sections that are merged over it."""
+    tree: dict[str, Any] = {
+        "pipeline": "orders",
+        "kafka": {"bootstrap": "localhost:1", "topic": "orders"},
+        "warehouse": {"path": warehouse_path(kind)},
+        "table": {
+            "name": "orders",
+            "id": "order_id",
+            "event_time": "timestamp",
+            "columns": {name: dict(column) for name, column in ORDER_COLUMNS.items()},
+        },
+    }
+    for section, keys in changes.items():
+        tree[section] = {**tree.get(section, {}), **keys} if isinstance(keys, Mapping) else keys
+    return config_from(tree, folder)
+
+
+def order(number: int, **changes: Any) -> bytes:
+    """The bytes of an order; None as a change leaves the field out."""
+    fields = {
+        "order_id": f"ORD{number:06d}",
+        "timestamp": "2026-03-03T10:30:00Z",
+        "user_id": number % 7,
+        "amount": number + 0.25,
+    }
+    return json.dumps({name: value for name, value in (fields | changes).items() if value is not None}).encode()
+
+
+def records(partition: int, first: int, values: Iterable[bytes | None]) -> pa.RecordBatch:
+    """Consecutive records of one partition, beginning at offset `first`."""
+    rows = [
+        {
+            "partition": partition,
+            "offset": first + number,
+            "kafka_time": 1_772_000_000_000 + number,
+            "key": None,
+            "value": value,
+            "text": _text(value),
+            "headers": None,
+        }
+        for number, value in enumerate(values)
+    ]
+    return pa.RecordBatch.from_pylist(rows, schema=CHUNK_SCHEMA)
+
+
+def _text(value: bytes | None) -> str | None:
+    try:
+        return None if value is None else value.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def batch(*parts: tuple[int, int, list[bytes | None]], holes: int = 0) -> Batch:
+    """A batch of (partition, begin, values); each span ends `holes` after its last record."""
+    spans = tuple(Span(p, begin, begin + len(values) + holes, 0) for p, begin, values in parts)
+    chunks = [records(*part) for part in parts]
+    return Batch(new_batch_id(), spans, pa.Table.from_batches(chunks, schema=CHUNK_SCHEMA))
+
+
+Maker = Callable[[], Any]

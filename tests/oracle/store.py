@@ -1,0 +1,68 @@
+"""Opens a warehouse read-only with plain DuckDB, as any reader could."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Self
+
+import duckdb
+
+Row = dict[str, Any]
+
+
+class Store:
+    """A read-only warehouse; rows come as dictionaries."""
+
+    def __init__(self, attach: str, *extensions: str) -> None:
+        self._connection = duckdb.connect(config={"autoinstall_known_extensions": "false"})
+        self._connection.execute("SET TimeZone = 'UTC'")
+        for extension in extensions:
+            self._connection.execute(f"LOAD '{extension_file(extension)}'")
+        self._connection.execute(f"ATTACH {attach}")
+        self._connection.execute("USE warehouse")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    def rows(self, sql: str) -> list[Row]:
+        """The result of a query."""
+        found = self._connection.execute(sql)
+        names = [column[0] for column in found.description or []]
+        return [dict(zip(names, values, strict=True)) for values in found.fetchall()]
+
+    def table(self, name: str) -> list[Row]:
+        """All rows of a table, such as `orders` or `loader.quarantine`."""
+        return self.rows(f"SELECT * FROM {name}")
+
+    def has_table(self, name: str) -> bool:
+        """Whether the table is there, as `schema.name` or as a name in the main schema."""
+        schema, _, table = f"main.{name}".rpartition(".")
+        found = self.rows(
+            "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = 'warehouse'"
+        )
+        return {"schema_name": schema.rpartition(".")[2], "table_name": table} in found
+
+
+def lake(catalog: Path, data: Path | None = None) -> Store:
+    """A DuckLake with a SQLite catalogue; `data` is only needed when the catalogue does not name it."""
+    where = f", DATA_PATH '{data}/'" if data else ""
+    attach = f"'ducklake:sqlite:{catalog}' AS warehouse (READ_ONLY{where})"
+    return Store(attach, "sqlite_scanner", "ducklake")
+
+
+def database(path: Path) -> Store:
+    """A DuckDB file; nobody may be writing it."""
+    return Store(f"'{path}' AS warehouse (READ_ONLY)")
+
+
+def extension_file(name: str) -> Path:
+    """The extension in its wheel: nothing is ever downloaded by a test."""
+    spec = find_spec(f"duckdb_extension_{name}")
+    if spec is None or not spec.submodule_search_locations:
+        raise FileNotFoundError(f"the wheel duckdb-extension-{name} is not installed")
+    [found] = Path(spec.submodule_search_locations[0]).glob(f"extensions/v*/{name}.duckdb_extension")
+    return found

@@ -72,4 +72,3 @@ class Batcher:
         self._records = 0
         self._bytes = 0
         self._since = 0.0
-

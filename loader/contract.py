@@ -142,7 +142,9 @@ class Contract:
         texts = [plan for plan in plans if plan.is_text]
         for position, plan in enumerate(texts, 1):
             plan.type_position = position
-        odd = " OR ".join(["coalesce(\"$nul\", false)", *(f"coalesce({sql.odd_text(plan.leaf)}, false)" for plan in texts)])
+        odd = " OR ".join(
+            ['coalesce("$nul", false)', *(f"coalesce({sql.odd_text(plan.leaf)}, false)" for plan in texts)]
+        )
         return {
             "structures": [json.dumps(tree) for tree in trees.trees],
             "columns": plans,
@@ -158,7 +160,9 @@ class Contract:
     def _explanations(self) -> dict[str, object]:
         plans: list[_Plan] = self._parameters["columns"]  # type: ignore[assignment]
         reasons = [reason for plan in plans for reason in plan.reasons()]
-        said = {f"{n} {rule}": words for n, reason in enumerate(reasons) for rule, words in reason.said.items()}
+        said = {
+            f"{n} {rule}": words for n, reason in enumerate(reasons) for rule, words in reason.said.items()
+        }
         record, sentences = _record_rules(self.message_bytes)
         return {
             "wrongs": [wrong for plan in plans for wrong in plan.wrongs()],
@@ -173,7 +177,9 @@ class Contract:
 def _check_column(column: Column) -> None:
     address = f"table.columns.{column.name}"
     if column.name.casefold() in RESERVED or column.name.startswith("$"):
-        raise ConfigError(f"{column.name} is a name of the loader's own", address=address, hint="another name, and from")
+        raise ConfigError(
+            f"{column.name} is a name of the loader's own", address=address, hint="another name, and from"
+        )
     kind = column.place.kind
     if kind == "time" and column.type.kind not in {"TIMESTAMP", "TIMESTAMPTZ"}:
         raise ConfigError("kafka.timestamp is a TIMESTAMPTZ", address=address, hint='type = "TIMESTAMPTZ"')
@@ -209,7 +215,9 @@ class _Trees:
                 return False
             tree = inner
         clash = any(key.casefold() == last.casefold() and key != last for key in tree)
-        return not clash and tree.setdefault(last, leaf) is leaf or (not clash and tree[last] == leaf and not isinstance(tree[last], _Inner))
+        return (not clash and tree.setdefault(last, leaf) is leaf) or (
+            not clash and tree[last] == leaf and not isinstance(tree[last], _Inner)
+        )
 
 
 class _Inner(dict[str, Any]):
@@ -226,6 +234,8 @@ class _Plan:
         self.name = name_(column.name)
         self.leaf = name_(f"${index}")
         self.casted = name_(f"$cast{index}")
+        self.typed = name_(f"$value{index}")
+        self.checked = name_(f"$check{index}")
         self.is_sure = name_(f"$sure{index}")
         self.type_position = 0
         self.source = self._source(trees)
@@ -264,7 +274,9 @@ class _Plan:
             return f"coalesce({self.leaf}, {text_(str(default))})"
         written = text_(json.dumps(default, default=str))
         if self.type.is_nested and self.type.kind != "MAP":
-            return f"coalesce({self.leaf}, from_json({written}, {text_(json.dumps(sql.structure(self.type)))}))"
+            return (
+                f"coalesce({self.leaf}, from_json({written}, {text_(json.dumps(sql.structure(self.type)))}))"
+            )
         return f"coalesce({self.leaf}, CAST({written} AS JSON))"
 
     @property
@@ -290,8 +302,17 @@ class _Plan:
             return self.casted
         if self.type.is_nested:
             slow = sql.exact(self.type, self._given, self.column.local_zone)
-            return f"CASE WHEN {self.is_sure} THEN {self.casted} ELSE {slow} END" if self.sure != "false" else slow
+            return (
+                f"CASE WHEN {self.is_sure} THEN {self.casted} ELSE {slow} END"
+                if self.sure != "false"
+                else slow
+            )
         return sql.choose(self.type, self._given, self.casted, self.column.local_zone)
+
+    @property
+    def check(self) -> str:
+        """Stage 5: NULL if the check fails with an error, true if it holds or is unknown, as in SQL's CHECK."""
+        return f"TRY(coalesce(CAST(({self.column.check}) AS BOOLEAN), true))" if self.column.check else ""
 
     # ------------------------------------------------------------ rules
 
@@ -302,21 +323,22 @@ class _Plan:
         if self.place.kind == "json":
             yield from self._value_flags()
         elif self.place.kind != "time":
-            yield f"({self._bytes} IS NOT NULL AND ({self.name} IS NULL OR contains({self.leaf}, chr(0))))"
+            yield f"({self._bytes} IS NOT NULL AND ({self.typed} IS NULL OR contains({self.leaf}, chr(0))))"
         if self.column.one_of:
             yield f"coalesce({self._not_one_of}, false)"
         if self.column.check:
-            yield f"{self._unchecked} IS NOT TRUE"
+            yield f"{self.checked} IS NOT TRUE"
 
     def _value_flags(self) -> Iterator[str]:
         if self.is_text:
             yield f'CASE WHEN "$types" IS NOT NULL THEN coalesce({self._no_text}, false) ELSE false END'
         elif self.type.is_nested:
             inside = " OR ".join(f"len({wrong}) > 0" for _, wrong in self.wrongs())
-            asked = f"WHEN \"$object\" AND {self._maybe_there} THEN coalesce({inside}, false)"
-            yield f"CASE WHEN {self.is_sure} THEN false {asked} ELSE false END"
+            asked = f'WHEN "$object" AND {self._maybe_there} THEN coalesce({inside}, false)'
+            settled = f"{self.is_sure} AND {self.leaf} IS NOT NULL"  # a default says nothing about the record
+            yield f"CASE WHEN {settled} THEN false {asked} ELSE false END"
         else:
-            yield f"({self.leaf} IS NOT NULL AND {self.name} IS NULL)"
+            yield f"({self.leaf} IS NOT NULL AND {self.typed} IS NULL)"
         if self._counts:
             yield f"CASE WHEN {self._zero} THEN {sql.underflow(_TEXT)} ELSE false END"
         if self._has_parents and not self._is_needed:
@@ -345,17 +367,14 @@ class _Plan:
     @property
     def _no_parent(self) -> str:
         """True if something on the way to the value is there, but is no object."""
-        parents = ("$." + ".".join(map(sql.path_step, self.place.path[:n])) for n in range(1, len(self.place.path)))
+        parents = (
+            "$." + ".".join(map(sql.path_step, self.place.path[:n])) for n in range(1, len(self.place.path))
+        )
         return " OR ".join(f"json_type({_TEXT}, {text_(path)}) NOT IN ('OBJECT', 'NULL')" for path in parents)
 
     @property
     def _not_one_of(self) -> str:
-        return f"CAST({self.name} AS VARCHAR) NOT IN ({', '.join(map(text_, self.column.one_of or ()))})"
-
-    @property
-    def _unchecked(self) -> str:
-        """NULL if the check cannot be evaluated, true if it holds or is unknown, as SQL's CHECK has it."""
-        return f"TRY(coalesce(CAST(({self.column.check}) AS BOOLEAN), true))"
+        return f"CAST({self.typed} AS VARCHAR) NOT IN ({', '.join(map(text_, self.column.one_of or ()))})"
 
     # ------------------------------------------------------------ reasons
 
@@ -372,7 +391,7 @@ class _Plan:
             yield self._reason(self._not_one_of, "'one_of'", self._shown, {"one_of": said})
         if self.column.check:
             said = f"breaks the check {self.column.check}"
-            yield self._reason(f"{self._unchecked} IS NOT TRUE", "'check'", self._shown, {"check": said})
+            yield self._reason(f"{self.checked} IS NOT TRUE", "'check'", self._shown, {"check": said})
 
     @property
     def _is_needed(self) -> bool:
@@ -405,7 +424,7 @@ class _Plan:
             yield self._reason(f'"$types" IS NOT NULL AND ({self._no_text})', rule, self._shown, said)
         else:
             broken = sql.broken_rule(self.type, self.leaf, zone)
-            yield self._reason(f"{self.leaf} IS NOT NULL AND {self.name} IS NULL", broken, self._shown, said)
+            yield self._reason(f"{self.leaf} IS NOT NULL AND {self.typed} IS NULL", broken, self._shown, said)
         if self._counts:
             tiny = {"inexact": "may be a number too small to be read"}
             yield self._reason(f"{self._zero} AND {sql.underflow(_TEXT)}", "'inexact'", self._shown, tiny)
@@ -416,7 +435,7 @@ class _Plan:
         yield self._reason(f"{self._bytes} IS NOT NULL AND {self.leaf} IS NULL", "'utf8'", "NULL", said)
         yield self._reason(f"contains({self.leaf}, chr(0))", "'nul'", self._shown, said)
         if self.type.kind != "VARCHAR":
-            yield self._reason(f"{self.leaf} IS NOT NULL AND {self.name} IS NULL", rule, self._shown, said)
+            yield self._reason(f"{self.leaf} IS NOT NULL AND {self.typed} IS NULL", rule, self._shown, said)
 
     @property
     def _shown(self) -> str:
@@ -425,9 +444,13 @@ class _Plan:
             return f"CAST({self.leaf} AS VARCHAR)"
         if self.type.is_nested:
             return f"CAST(to_json({self.leaf}) AS VARCHAR)"
-        return self.leaf if self.type.kind in sql.TEXT_LEAVES else sql.unmarked(f"CAST({self.leaf} AS VARCHAR)")
+        return (
+            self.leaf if self.type.kind in sql.TEXT_LEAVES else sql.unmarked(f"CAST({self.leaf} AS VARCHAR)")
+        )
 
-    def _reason(self, condition: str, rule: str, value: str, said: dict[str, str], where: str = "") -> _Reason:
+    def _reason(
+        self, condition: str, rule: str, value: str, said: dict[str, str], where: str = ""
+    ) -> _Reason:
         return _Reason(self.column.name, where or self.column.name, condition, rule, value, said)
 
     # ------------------------------------------------------------ inside of nested values
@@ -477,7 +500,9 @@ class _Plan:
             wrong = self._wrong_name(index)
             where = self.column.name + node.path.replace('"', "")
             if node.type.is_nested:
-                words = {"type": f"where {'a list' if node.type.kind == 'LIST' else 'an object with each key once'} should stand"}
+                words = {
+                    "type": f"where {'a list' if node.type.kind == 'LIST' else 'an object with each key once'} should stand"
+                }
                 yield f"len({wrong}) > 0", "'type'", f"lower({wrong}[1])", words, where
             else:
                 rule = _rule_inside(node.type, f"{wrong}[1]", zone)
@@ -509,7 +534,8 @@ def _rule_inside(type_: SqlType, first: str, zone: str | None) -> str:
     if type_.kind == "VARCHAR":
         return f"CASE WHEN starts_with({first}, '\"') THEN 'nul' ELSE 'type' END"
     leaf = f"substring({first}, 2, strlen({first}) - 2)" if type_.kind in sql.TEXT_LEAVES else first
-    return f"coalesce({sql.broken_rule(type_, leaf, zone)}, 'type')"
+    rule = f"coalesce({sql.broken_rule(type_, leaf, zone)}, 'type')"
+    return f"CASE WHEN {first} IN ('0.0', '-0.0') THEN 'inexact' ELSE {rule} END"
 
 
 def _record_rules(message_bytes: int) -> tuple[str, str]:

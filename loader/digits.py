@@ -28,7 +28,8 @@ _Bytes = npt.NDArray[np.uint8]
 
 _NUMBER = r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?"
 _TOKEN = re.compile(
-    r'(?P<string>"(?:[^"\\]|\\.)*")|(?P<open>")|(?P<comma>,(?=[ \t\r\n]*[\]}]))|(?P<number>[-+0-9.eE]{16,})', re.DOTALL
+    r'(?P<string>"(?:[^"\\]|\\.)*")|(?P<open>")|(?P<comma>,(?=[ \t\r\n]*[\]}]))|(?P<number>[-+0-9.eE]{16,})',
+    re.DOTALL,
 )
 _REAL = re.compile(rf"(?=-?[0-9]*[.eE])(?=-?[0-9.]{{{LONG}}}){_NUMBER}")
 _COLON = re.compile(r"[ \t\r\n]*:")

@@ -41,7 +41,7 @@ class Observer(Protocol):
         ...
 
 
-def load(  # noqa: PLR0913 - the six parts of the machine
+def load(  # noqa: PLR0913, PLR0917 - the six parts of the machine
     source: Source, warehouse: Warehouse[S], batcher: Batcher, stop: Stop, observer: Observer, sleep: Sleep
 ) -> None:
     """Move records from the source to the warehouse until the source is finished or stopped."""
@@ -103,8 +103,7 @@ def supervise(
         before = stop.commits
         try:
             with attempt() as run:
-                run()
-            return
+                return run()
         except (Restart, BrokerAway, WarehouseAway) as reason:
             fenced = fenced + 1 if isinstance(reason, OffsetsMoved) and stop.commits == before else 0
             if stop.batch_run and fenced >= FENCE_TRIES:

@@ -157,7 +157,7 @@ class FenceLost(Temporary):
     kind = "fence_lost"
 
 
-class Restart(Exception):  # noqa: N818 - a signal between the layers, not an error for users
+class Restart(Exception):
     """What is in memory is no longer trusted: forget it and begin again from the warehouse."""
 
 
@@ -165,5 +165,5 @@ class OffsetsMoved(Restart):
     """The warehouse's offsets are not the ones that our spans begin at: another worker committed them."""
 
 
-class HeadMoved(Exception):  # noqa: N818 - a signal between the layers, not an error for users
+class HeadMoved(Exception):
     """Someone committed between our split and our commit: split again and try again."""

@@ -33,6 +33,7 @@ _NUMBER = r"^(-?)(0|[1-9][0-9]*)(?:\.([0-9]+))?(?:[eE]([-+]?[0-9]{1,4}))?$"
 _MARKED = r'"\\u0000(-?[0-9.]{16,}(?:[eE][-+]?[0-9]+)?)"'
 _DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _CLOCK = r"[T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6}0*)?)?"
+_FULL_CLOCK = _CLOCK.replace(")?)?", ")?)")
 _OFFSET = "(Z|[+-]([01][0-9]|2[0-3])(:?[0-5][0-9])?)"
 
 
@@ -193,7 +194,9 @@ def _number(type_: SqlType, text: str) -> str:
         value = f"TRY_CAST({unquoted(text)} AS {type_.sql()})"
         return f"CASE WHEN starts_with({text}, '\"{MARK}') AND isfinite({value}) THEN {value} END"
     value = f"CASE WHEN {decimals('q')} <= {type_.scale} THEN TRY_CAST(q AS {type_.sql()}) END"
-    return f"CASE WHEN {text} IS NOT NULL THEN list_transform([{plain_number(text)}], lambda q: {value})[1] END"
+    return (
+        f"CASE WHEN {text} IS NOT NULL THEN list_transform([{plain_number(text)}], lambda q: {value})[1] END"
+    )
 
 
 def decimals(plain: str) -> str:
@@ -247,7 +250,7 @@ def _shaped(text: str, *, zoned: bool) -> str:
     common = f"CASE strlen({text}) {shapes} ELSE false END"
     return (
         f"CASE WHEN {common} THEN {text} >= '0' AND {text} < ':' AND NOT contains({text}, 'T24') "
-        f"ELSE regexp_full_match({text}, '{_DAY}{_CLOCK}{_OFFSET if zoned else ''}') END"
+        f"ELSE regexp_full_match({text}, '{_DAY}{(_FULL_CLOCK + _OFFSET) if zoned else _CLOCK}') END"
     )
 
 
@@ -261,7 +264,8 @@ def _local(text: str, zone: str) -> str:
         return f"CASE WHEN {_in_range('TIMESTAMPTZ', value)} THEN {value} END"
     days = (f"make_timestamptz(epoch_us(l + to_days({day})))" for day in (-1, 1))
     candidates = ", ".join(
-        f"make_timestamptz(epoch_us(l) - epoch_us(timezone({text_(zone)}, {day})) + epoch_us({day}))" for day in days
+        f"make_timestamptz(epoch_us(l) - epoch_us(timezone({text_(zone)}, {day})) + epoch_us({day}))"
+        for day in days
     )
     same = f"timezone({text_(zone)}, c) = l AND {_in_range('TIMESTAMPTZ', 'c')}"
     found = f"list_filter(list_distinct([{candidates}]), lambda c: {same})"
@@ -310,13 +314,13 @@ def quick_list(type_: SqlType, leaf: str) -> str:
     inside = type_.element
     assert inside is not None  # noqa: S101 - callers asked is_flat
     if inside.kind != "STRUCT":
-        return f"list_transform({leaf}, lambda e: CASE WHEN {_clean(inside, 'e')} THEN {cast(inside, 'e')} END)"
+        return (
+            f"list_transform({leaf}, lambda e: CASE WHEN {_clean(inside, 'e')} THEN {cast(inside, 'e')} END)"
+        )
     leaves = [(field, f"e.{name_(name)}") for name, field in inside.fields]
     clean = " AND ".join(f"({each} IS NULL OR {_clean(field, each)})" for field, each in leaves)
     some = " OR ".join(f"{each} IS NOT NULL" for _, each in leaves)
-    fields = ", ".join(
-        f"{text_(name)}: {cast(field, f'e.{name_(name)}')}" for name, field in inside.fields
-    )
+    fields = ", ".join(f"{text_(name)}: {cast(field, f'e.{name_(name)}')}" for name, field in inside.fields)
     return f"list_transform({leaf}, lambda e: CASE WHEN {clean} AND ({some}) THEN {{{fields}}} END)"
 
 
@@ -336,7 +340,9 @@ def broken_rule(type_: SqlType, leaf: str, zone: str | None) -> str:
         words = f"CASE WHEN starts_with({text}, '\"') THEN 'type' ELSE 'range' END"
         range_ = words if kind in {"DOUBLE", "FLOAT"} else "'range'"
         scale = 1000 if kind in {"DOUBLE", "FLOAT"} else type_.scale
-        rule = f"CASE WHEN q IS NULL THEN 'type' WHEN {decimals('q')} > {scale} THEN 'inexact' ELSE {range_} END"
+        rule = (
+            f"CASE WHEN q IS NULL THEN 'type' WHEN {decimals('q')} > {scale} THEN 'inexact' ELSE {range_} END"
+        )
         return f"list_transform([{plain_number(text)}], lambda q: {rule})[1]"
     if kind == "JSON":
         return "'json'"
@@ -346,7 +352,7 @@ def broken_rule(type_: SqlType, leaf: str, zone: str | None) -> str:
 
 
 def _broken_time(kind: str, text: str, zone: str | None) -> str:
-    zoned = f"regexp_full_match({text}, '{_DAY}{_CLOCK}{_OFFSET}')"
+    zoned = f"regexp_full_match({text}, '{_DAY}{_FULL_CLOCK}{_OFFSET}')"
     local = f"regexp_full_match({text}, '{_DAY}{_CLOCK}')"
     fine = f"regexp_full_match({text}, '{_DAY}{_CLOCK}[0-9]*{_OFFSET}?')"
     wrong = ("'zone'", "'range'") if kind == "TIMESTAMP" else ("'range'", "'zone'")

@@ -1,4 +1,4 @@
-"""Before a partition is read: is this the topic we know, and is our offset still in its log?
+"""Checks before a partition is read: the topic is the one we know, our offset is in its log.
 
 A new pipeline's first offsets are made durable before the first record is read, so that a crash
 in between cannot move them. Whatever does not fit stops with the exact range; nothing is guessed.
@@ -17,7 +17,10 @@ NEW_PIPELINE = "to load what is there now beside the old rows, give the pipeline
 
 
 def begin(
-    source: Source, warehouse: Warehouse[S], partitions: Collection[int], new_warehouse: bool
+    source: Source,
+    warehouse: Warehouse[S],
+    partitions: Collection[int],
+    new_warehouse: bool,  # noqa: FBT001 - a flag of the command line
 ) -> Mapping[int, Position]:
     """Where each assigned partition begins, by the warehouse, after all checks.
 

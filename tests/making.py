@@ -52,7 +52,9 @@ def order(number: int, **changes: Any) -> bytes:
         "user_id": number % 7,
         "amount": number + 0.25,
     }
-    return json.dumps({name: value for name, value in (fields | changes).items() if value is not None}).encode()
+    return json.dumps(
+        {name: value for name, value in (fields | changes).items() if value is not None}
+    ).encode()
 
 
 def records(partition: int, first: int, values: Iterable[bytes | None]) -> pa.RecordBatch:

@@ -1,4 +1,4 @@
-"""`loader check`: is the configuration right, and are broker and warehouse in reach?"""
+"""`loader check`: whether the configuration is right, and broker and warehouse are in reach."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 def check(
     ctx: typer.Context,
-    connect: Annotated[bool, typer.Option("--connect", help="Also reach the broker and the warehouse.")] = False,
+    connect: Annotated[
+        bool, typer.Option("--connect", help="Also reach the broker and the warehouse.")
+    ] = False,
 ) -> None:
     """Check configuration, contract and SQL files; every mistake is reported, not only the first."""
     from loader.errors import LoaderError

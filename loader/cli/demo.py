@@ -50,9 +50,13 @@ class Demo:
 
 def demo(
     ctx: typer.Context,
-    records: Annotated[int, typer.Option(min=1, max=60_000, help="How many orders, faults included.")] = 60_000,
+    records: Annotated[
+        int, typer.Option(min=1, max=60_000, help="How many orders, faults included.")
+    ] = 60_000,
     seed: Annotated[int, typer.Option(help="Another seed gives other orders.")] = 1,
-    folder: Annotated[Path | None, typer.Option(help="Where to put it; default: a new temporary folder.")] = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="Where to put it; default: a new temporary folder.")
+    ] = None,
 ) -> None:
     """See it work: sample orders with faults, an in-process broker, load, verify, query."""
     context: Context = ctx.obj
@@ -98,7 +102,10 @@ def _run(context: Context, place: Path, records: int, seed: int) -> Demo:
         config = _config(place, broker.bootstrap)
         context.use(config)
         sent = _send(broker, config, dataset.file)
-        say(f"2. sent {sent.acknowledged:,} records to an in-process broker (librdkafka's; it keeps no topic ids)")
+        say(
+            f"2. sent {sent.acknowledged:,} records to an in-process broker "
+            "(librdkafka's; it cannot tell topic ids)"
+        )
         first, _ = stream(config, Bounds(batch_run=True, embedded=True))
         say(f"3. loaded: {first['loaded']:,} rows, {first['duplicates']:,} duplicates, "
             f"{first['quarantined']:,} quarantined, {first['records_per_second']:,} records/s")  # fmt: skip
@@ -106,7 +113,7 @@ def _run(context: Context, place: Path, records: int, seed: int) -> Demo:
         say(f"4. loaded again: {second['consumed']:,} new records")
         checked = proof(config, embedded=True)
         say(f"5. verify: {'balance proved' if checked['ok'] else 'NOT in balance'}")
-    scored = compare(config, dataset.answers)
+    scored = compare(config, place / "orders.jsonl.answers.jsonl")
     say(f"6. score against the answer key: {'every order as expected' if scored['ok'] else 'differences'}")
     return Demo(place, dataset, sent, first, second, checked, scored)
 
@@ -120,7 +127,9 @@ def _send(broker: Any, config: Config, file: Path) -> Any:
     settings = {"bootstrap.servers": config.kafka.bootstrap}
     sent = send(read_dataset(str(file)), settings, config.kafka.topic, make_pacing(None, None))
     if dropped := {p: low for p, low in broker.first_offsets(config.kafka.topic).items() if low}:
-        raise ComparisonFailed(f"the in-process broker dropped records: {dropped}", hint="loader demo --records 30000")
+        raise ComparisonFailed(
+            f"the in-process broker dropped records: {dropped}", hint="loader demo --records 30000"
+        )
     return sent
 
 
@@ -136,7 +145,9 @@ def _after(context: Context, done: Demo) -> None:
             result = query(reader, name)
         context.output.print(f"\n[bold]loader query {name}[/bold] (first {SHOWN} rows)")
         table(context, result.slice(0, SHOWN))
-    context.output.print(f"\nYour tables: {done.folder}. Open them in any DuckDB with the ducklake extension:")
+    context.output.print(
+        f"\nYour tables: {done.folder}. Open them in any DuckDB with the ducklake extension:"
+    )
     context.output.print(f"  {attach_line(context.config())}", markup=False)
     context.output.print(
         "Next, with a real Kafka: docker compose up, or your own: "

@@ -22,7 +22,9 @@ def init(
         message = "say what to write"
         raise ConfigError(message, address="init", hint="loader init --example")
     if file.exists() and not force:
-        raise ActionNeeded("is there already", address=str(file), hint=f"loader init --example --force {file}")
+        raise ActionNeeded(
+            "is there already", address=str(file), hint=f"loader init --example --force {file}"
+        )
     text = (shipped("config") / "orders.toml").read_text()
     file.write_text(text.replace('"ducklake:sqlite:../', '"ducklake:sqlite:').replace('"../', '"'))
     ctx.obj.emit({"outcome": "written", "file": str(file)}, f"wrote {file}; next: loader -c {file} check")

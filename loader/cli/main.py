@@ -13,7 +13,20 @@ from typing import Annotated, Any
 
 import typer
 
-from loader.cli import check, demo, generate, init, load, query, quarantine, replay, run, score, status, verify
+from loader.cli import (
+    check,
+    demo,
+    generate,
+    init,
+    load,
+    quarantine,
+    query,
+    replay,
+    run,
+    score,
+    status,
+    verify,
+)
 from loader.cli.context import Context, print_json
 from loader.errors import ConfigError, LoaderError
 
@@ -48,14 +61,14 @@ for _name, _function in VERBS.items():
 app.add_typer(quarantine.app, name="quarantine")
 
 
-def _version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so
+def _version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"loader {version('loader-kafka')}")
         raise typer.Exit
 
 
 @app.callback()
-def options(  # noqa: PLR0913 - the global options of interface and documentation
+def options(
     ctx: typer.Context,
     config: Annotated[
         Path | None,
@@ -64,13 +77,13 @@ def options(  # noqa: PLR0913 - the global options of interface and documentatio
     overrides: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override one key; repeatable.")
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,  # noqa: FBT002 - typer
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only warnings and errors.")] = False,  # noqa: FBT002
-    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="More messages, tracebacks.")] = False,  # noqa: FBT002
+    json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only warnings and errors.")] = False,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="More messages, tracebacks.")] = False,
     log_format: Annotated[str, typer.Option("--log-format", help="Logs as text or json.")] = "text",
     version_: Annotated[  # noqa: ARG001 - the callback answers
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
-    ] = False,  # noqa: FBT002
+    ] = False,
 ) -> None:
     """Take the global options; they may stand before or after the verb."""
     from loader.observe.logs import set_up

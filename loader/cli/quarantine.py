@@ -88,7 +88,13 @@ def _entry(row: dict[str, Any]) -> dict[str, Any]:
     headers = [{"key": h["key"], **_bytes(h["value"], "value")} for h in row["headers"] or []]
     plain = {k: row[k] for k in ("partition", "offset", "kafka_time", "id", "state", "batch")}
     reasons = json.loads(row["reasons"])
-    return {**plain, "reasons": reasons, **_bytes(row["key"], "key"), **_bytes(row["value"], "value"), "headers": headers}
+    return {
+        **plain,
+        "reasons": reasons,
+        **_bytes(row["key"], "key"),
+        **_bytes(row["value"], "value"),
+        "headers": headers,
+    }
 
 
 def _bytes(raw: bytes | None, name: str) -> dict[str, Any]:

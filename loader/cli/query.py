@@ -20,7 +20,9 @@ SHOWN = 200  # rows of a table on a screen
 
 def query(
     ctx: typer.Context,
-    what: Annotated[str | None, typer.Argument(metavar="[NAME or SQL]", help="An analytics name, or SQL.")] = None,
+    what: Annotated[
+        str | None, typer.Argument(metavar="[NAME or SQL]", help="An analytics name, or SQL.")
+    ] = None,
     format_: Annotated[str, typer.Option("--format", help="table, csv, json or parquet.")] = "table",
     list_: Annotated[bool, typer.Option("--list", help="List the shipped analytics.")] = False,
 ) -> None:
@@ -31,7 +33,9 @@ def query(
     if format_ not in FORMATS:
         raise ConfigError(f"{format_} is not one of {', '.join(FORMATS)}", address="--format")
     if ctx.obj.json and format_ != "table":
-        raise ConfigError("--json has a format of its own", address="--format", hint="leave one of the two out")
+        raise ConfigError(
+            "--json has a format of its own", address="--format", hint="leave one of the two out"
+        )
     answer(ctx.obj, _result(ctx.obj, what), format_)
 
 
@@ -44,7 +48,8 @@ def _list(context: Context) -> None:
 
 
 def _result(context: Context, what: str) -> pa.Table:
-    from loader.warehouse.reading import Reader, query as run
+    from loader.warehouse.reading import Reader
+    from loader.warehouse.reading import query as run
 
     with Reader(context.config()) as reader:
         if reader.age is not None:
@@ -94,19 +99,21 @@ def _bytes(result: pa.Table, format_: str) -> None:
             raise ActionNeeded("Parquet is not for a terminal", hint="loader query … --format parquet > FILE")
         arrow_parquet.write_table(result, sys.stdout.buffer)
         return
-    flat = result.from_pylist([{k: _flat(v) for k, v in row.items()} for row in result.to_pylist()]) if any(
-        column.type.num_fields for column in result.columns
-    ) else result
+    flat = (
+        result.from_pylist([{k: _flat(v) for k, v in row.items()} for row in result.to_pylist()])
+        if any(column.type.num_fields for column in result.columns)
+        else result
+    )
     arrow_csv.write_csv(flat, sys.stdout.buffer)
 
 
-def _flat(value: Any) -> Any:  # noqa: ANN401 - a cell
+def _flat(value: Any) -> Any:
     import json
 
     return json.dumps(_plain(value)) if isinstance(value, list | dict) else value
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401 - a cell
+def _plain(value: Any) -> Any:
     """A cell as JSON can hold it: exact numbers and times as text."""
     if isinstance(value, dict):
         return {name: _plain(part) for name, part in value.items()}

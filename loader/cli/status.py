@@ -79,7 +79,7 @@ def _ends(config: Config) -> dict[int, Any]:
         return {}
 
 
-def _partition(row: dict[str, Any], log: Any) -> dict[str, Any]:  # noqa: ANN401 - LogRange or None
+def _partition(row: dict[str, Any], log: Any) -> dict[str, Any]:
     committed = row["end"]
     return {
         "partition": row["partition"],
@@ -108,7 +108,9 @@ def attach_line(config: Config) -> str:
     """The SQL that attaches the warehouse read-only in any DuckDB."""
     address = config.warehouse
     if address.kind == "ducklake":
-        return f"ATTACH 'ducklake:sqlite:{address.file}' AS lake (DATA_PATH '{address.data_path}', READ_ONLY);"
+        return (
+            f"ATTACH 'ducklake:sqlite:{address.file}' AS lake (DATA_PATH '{address.data_path}', READ_ONLY);"
+        )
     return f"ATTACH '{address.publish_path or address.file}' AS lake (READ_ONLY);"
 
 

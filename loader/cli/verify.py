@@ -49,7 +49,12 @@ def _recorded() -> str:
 
 
 def _broker(
-    config: Config, recorded: Any, partitions: list[Any], holes: list[Any], *, embedded: bool  # noqa: ANN401 - a database row
+    config: Config,
+    recorded: Any,
+    partitions: list[Any],
+    holes: list[Any],
+    *,
+    embedded: bool,
 ) -> dict[str, str]:
     """Check 5: the same topic, offsets within its log, every hole confirmed by reading it again."""
     try:
@@ -62,7 +67,12 @@ def _broker(
 
 
 def _compared(
-    config: Config, recorded: Any, partitions: list[Any], holes: list[Any], *, embedded: bool  # noqa: ANN401 - a database row
+    config: Config,
+    recorded: Any,
+    partitions: list[Any],
+    holes: list[Any],
+    *,
+    embedded: bool,
 ) -> tuple[str, str]:
     from loader.guards import same_topic, within_log
     from loader.kafka.recheck import broker, miscounted
@@ -89,7 +99,17 @@ def print_proof(context: Context, result: dict[str, Any]) -> None:
     for check in result["checks"]:
         out.print(f"{SIGNS[check['status']]:>24} {check['name']}: ", end="")
         out.print(check["detail"], markup=False)
-    names = ["partition", "begin", "end", "consumed", "loaded", "duplicates", "quarantined", "skipped", "holes"]
+    names = [
+        "partition",
+        "begin",
+        "end",
+        "consumed",
+        "loaded",
+        "duplicates",
+        "quarantined",
+        "skipped",
+        "holes",
+    ]
     table = Table(*names)
     for row in result["partitions"]:
         table.add_row(*(f"{row[name]:,}" for name in names))

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from loader.batching import Batcher, BatchPolicy
 from loader.engine import load, supervise
@@ -68,7 +68,9 @@ def _attempt(config: Config, bounds: Bounds, stop: Stop, tally: Tally) -> Iterat
     policy = BatchPolicy(config.batch.records, config.batch.bytes, config.batch.wait)
     with (
         closing(DuckWarehouse(config, accept_quarantine=bounds.accept_quarantine)) as warehouse,
-        closing(KafkaSource.from_config(config, batch_run=bounds.batch_run, embedded=bounds.embedded)) as source,
+        closing(
+            KafkaSource.from_config(config, batch_run=bounds.batch_run, embedded=bounds.embedded)
+        ) as source,
     ):
         batcher = Batcher(policy, time.monotonic)
         yield lambda: load(source, warehouse, batcher, stop, tally, time.sleep)
@@ -97,7 +99,7 @@ class Signals:
         self._grace = grace
         self.received = 0
 
-    def __enter__(self) -> Signals:
+    def __enter__(self) -> Self:
         """Take the two signals over."""
         self._before = {number: signal.signal(number, self._on) for number in (signal.SIGINT, signal.SIGTERM)}
         return self

@@ -10,7 +10,9 @@ OUTCOMES = {"caught_up": "caught up", "stopped": "stopped", "limit_reached": "li
 def sentence(result: dict[str, Any]) -> str:
     """The result of `load` or `run` in one line."""
     counts = ", ".join(
-        f"{result[name]:,} {name}" for name in ("loaded", "duplicates", "quarantined", "skipped") if result[name]
+        f"{result[name]:,} {name}"
+        for name in ("loaded", "duplicates", "quarantined", "skipped")
+        if result[name]
     )
     done = f"{result['consumed']:,} records" if result["consumed"] else "nothing new"
     detail = f" ({counts})" if counts else ""

@@ -25,7 +25,7 @@ UNREADABLE = "(a header whose key is not UTF-8)"
 Header = tuple[str, bytes | None]
 
 
-class TooLarge(Exception):  # noqa: N818 - a signal inside this module
+class TooLarge(Exception):
     """The messages need more than one record batch."""
 
 

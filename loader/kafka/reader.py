@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import cast
 
 import pyarrow as pa
-from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from loader.errors import Restart
 from loader.kafka.acknowledging import Acknowledgements, positions_of
@@ -23,7 +23,6 @@ from loader.kafka.faults import Health, Meaning, meaning
 from loader.kafka.groups import Rebalances
 from loader.kafka.handover import Failure, Handover
 from loader.kafka.progress import Progress, last_offsets
-from loader.kafka.settings import LOG
 from loader.model import Chunk, Position, empty_records, next_offset
 
 MESSAGES = 2_000  # per call: more do not stay in the processor's cache
@@ -34,7 +33,7 @@ ANSWER = 5.0  # seconds in which it has to answer
 END = 2.0  # seconds to wait for the thread or the client to end
 
 
-class Fault(Exception):  # noqa: N818 - becomes an error of loader.errors in the engine's thread
+class Fault(Exception):
     """A message that is an error: what it means is found out by asking the broker."""
 
     def __init__(self, message: Message) -> None:

@@ -64,7 +64,7 @@ def _count(consumer: Consumer, topic: str, partition: int, begin: int, end: int)
         for message in consumer.consume(2000, 0.1):
             until = time.monotonic() + SILENCE
             error = message.error()
-            at_end = error is not None and error.code() == KafkaError._PARTITION_EOF  # noqa: SLF001 - its name
+            at_end = error is not None and error.code() == KafkaError._PARTITION_EOF
             if at_end or (error is None and message.offset() >= end):
                 return found
             found += error is None

@@ -14,8 +14,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from loader.errors import BrokerAway, OffsetsLost, Restart
-from loader.kafka.faults import Meaning, action_needed
 from loader.kafka.acknowledging import Acknowledgements, log_commit
+from loader.kafka.faults import Meaning, action_needed
 from loader.kafka.groups import Rebalances
 from loader.kafka.handover import Failure, Handover, Request
 from loader.kafka.identity import Broker

@@ -11,9 +11,11 @@ import structlog
 def set_up(verbosity: int, log_format: str) -> None:
     """Configure all logging of the process: -1 warnings only, 0 normal, 1 everything."""
     level = {-1: logging.WARNING, 0: logging.INFO}.get(verbosity, logging.DEBUG)
-    shared = [
+    shared: list[structlog.typing.Processor] = [
         structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso" if log_format == "json" else "%H:%M:%S", utc=log_format == "json"),
+        structlog.processors.TimeStamper(
+            fmt="iso" if log_format == "json" else "%H:%M:%S", utc=log_format == "json"
+        ),
     ]
     last: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()

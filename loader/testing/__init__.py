@@ -3,6 +3,7 @@
 from loader.testing.source import (
     Assign,
     Crash,
+    Crashed,
     Fail,
     Hole,
     Idle,
@@ -12,4 +13,15 @@ from loader.testing.source import (
     Revoke,
 )
 
-__all__ = ["Assign", "Crash", "Fail", "Hole", "Idle", "MemorySource", "MemoryTopic", "Record", "Revoke"]
+__all__ = [
+    "Assign",
+    "Crash",
+    "Crashed",
+    "Fail",
+    "Hole",
+    "Idle",
+    "MemorySource",
+    "MemoryTopic",
+    "Record",
+    "Revoke",
+]

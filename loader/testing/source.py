@@ -45,7 +45,11 @@ class Hole:
 
 @dataclass(frozen=True, slots=True)
 class Crash:
-    """`read` raises RuntimeError: the process ends here, what is in memory is lost."""
+    """`read` raises Crashed: the process ends here, what is in memory is lost."""
+
+
+class Crashed(Exception):
+    """The process has ended here, as far as the story goes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +277,7 @@ class MemorySource:
 
     def _act(self, marker: Marker, begin: Begin) -> Chunk | None:
         if isinstance(marker, Crash):
-            raise RuntimeError("the story says: crash")
+            raise Crashed("the story says: crash")
         if isinstance(marker, Fail):
             raise marker.error
         if isinstance(marker, Revoke):

@@ -10,7 +10,7 @@ from loader.failpoints import fail_point
 from loader.model import Receipt, Span
 from loader.statements import statement
 from loader.warehouse.stage import Part, Staged
-from loader.warehouse.transaction import count, transaction
+from loader.warehouse.transaction import one, transaction
 
 
 def commit(
@@ -44,8 +44,7 @@ def commit(
 
 def take_head(cursor: duckdb.DuckDBPyConnection, seen: int) -> None:
     """Take the next number of the head. Raises HeadMoved when someone committed since `seen`."""
-    cursor.execute(statement("load/take_head"), [seen])
-    if count(cursor) != 1:
+    if one(cursor.execute(statement("load/take_head"), [seen])) != 1:
         message = f"the head is not {seen} any more"
         raise HeadMoved(message)
 
@@ -53,8 +52,8 @@ def take_head(cursor: duckdb.DuckDBPyConnection, seen: int) -> None:
 def _move_offsets(
     cursor: duckdb.DuckDBPyConnection, pipeline: str, batch: int, spans: tuple[Span, ...]
 ) -> None:
-    cursor.execute(statement("load/move_offsets", pipeline=pipeline, batch=batch))
-    if (moved := count(cursor)) != len(spans):
+    moved = one(cursor.execute(statement("load/move_offsets", pipeline=pipeline, batch=batch)))
+    if moved != len(spans):
         message = f"{len(spans) - moved} of {len(spans)} spans do not begin at the committed offset"
         raise OffsetsMoved(message)
 
@@ -70,7 +69,9 @@ def _append(cursor: duckdb.DuckDBPyConnection, part: Part) -> None:
 def _ledger(staged: Staged) -> pa.Table:
     """One row per span: its range, and where its records ended."""
     counts = {row["partition"]: row for row in staged.counts.to_pylist()}
-    return pa.Table.from_pylist([_row(span, counts.get(span.partition, {})) for span in staged.batch.spans], SCHEMA)
+    return pa.Table.from_pylist(
+        [_row(span, counts.get(span.partition, {})) for span in staged.batch.spans], SCHEMA
+    )
 
 
 def _row(span: Span, counts: dict[str, object]) -> dict[str, object]:

@@ -1,5 +1,7 @@
-"""The circuit breaker: stop when too large a share would be refused, because then it is our fault
-or that of the producer's release, and a person must look."""
+"""The circuit breaker: stop when too large a share would be refused.
+
+Then it is our fault or that of the producer's release, and a person must look.
+"""
 
 from __future__ import annotations
 

@@ -23,8 +23,10 @@ Columns = Sequence[tuple[str, str]]
 
 
 def create_file(address: Address) -> None:
-    """Create a DuckDB file under a temporary name and rename it: a kill in between leaves nothing
-    that cannot be opened. A DuckLake catalogue is created by its first attach, in one transaction.
+    """Create a DuckDB file under a temporary name and link it into place.
+
+    So a kill in between leaves nothing that cannot be opened. A DuckLake catalogue is created by
+    its first attach, in one transaction.
     """
     make_folder(address.file.parent)
     if address.kind != "duckdb" or address.file.exists():

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import duckdb
 import pyarrow as pa
@@ -62,7 +62,7 @@ class Reader:
             raise _nothing_there(address.file)
         return home
 
-    def __enter__(self) -> Reader:
+    def __enter__(self) -> Self:
         """Begin one snapshot for everything that is read."""
         self.home.execute("BEGIN TRANSACTION READ ONLY")
         return self

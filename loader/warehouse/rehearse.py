@@ -1,5 +1,8 @@
-"""Run the whole load once on an empty batch in memory, so that a mistake in the contract's own SQL
-(a check that does not compile, a type that does not exist) is found before anything is read."""
+"""A rehearsal of the load on an empty batch in memory.
+
+It finds a mistake in the contract's own SQL (a check that does not compile, a type that does not
+exist) before anything is read.
+"""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from loader.contract import Contract
 from loader.digits import candidates, quote_long_numbers
@@ -22,14 +23,13 @@ from loader.errors import QuarantineLimit, WarehouseAway
 from loader.failpoints import fail_point
 from loader.model import Batch, Totals
 from loader.statements import quote_identifier, statement
-from loader.warehouse.attach import INLINE_CONTROL_ROWS, INLINE_ROWS, translated
+from loader.warehouse.attach import INLINE_ROWS, translated
 from loader.warehouse.files import make_folder, sync_new_file
 from loader.warehouse.limit import Breaker
-from loader.warehouse.transaction import transaction
+from loader.warehouse.transaction import one, transaction
 
-CONTROL_ROWS = 1_000  # quarantine and duplicates above this many rows get a file of their own
+CONTROL_ROWS = 1_000  # quarantine and duplicates above so many rows get a file; below INLINE_CONTROL_ROWS
 CONTROL_BYTES = 1 << 20  # so do refused records above this size: they would swell the catalogue
-assert CONTROL_ROWS < INLINE_CONTROL_ROWS
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +110,17 @@ class Stager:
 
     def _split(self, batch: Batch) -> tuple[int, pa.Table]:
         parameters = self._parameters(batch)
-        run = lambda name: self.cursor.execute(statement(f"load/{name}", **parameters))  # noqa: E731
+
+        def run(name: str) -> duckdb.DuckDBPyConnection:
+            return self.cursor.execute(statement(f"load/{name}", **parameters))
+
         with transaction(self.cursor):  # one snapshot for the head and for what is known at it
-            seen = _one(run("head"))
+            seen = one(run("head"))
             run("known_ids")
             run("repeated_ids")
-            run("verdicts" if _one(run("count_suspects")) else "no_verdicts")
-        with _registered(self.cursor, chunk=batch.records):
+            run("verdicts" if one(run("count_suspects")) else "no_verdicts")
+        positions = run("refused_offsets").to_arrow_table()["_offset"]
+        with _registered(self.cursor, chunk=_at(batch.records, positions)):
             run("refused")
         run("repeats")
         return seen, run("counts").to_arrow_table()
@@ -140,10 +144,12 @@ class Stager:
             ("duplicates", "repeats", totals.duplicates),
         ):
             rows = statement("load/all_rows", name=tables[source])
-            large = found > CONTROL_ROWS or (source == "refused" and self._refused_bytes(batch) > CONTROL_BYTES)
+            large = found > CONTROL_ROWS or (
+                source == "refused" and self._refused_bytes(batch) > CONTROL_BYTES
+            )
             yield self._part(batch, "loader", table, rows, found, large)
 
-    def _part(self, batch: Batch, schema: str, table: str, rows: str, count: int, large: bool) -> Part:  # noqa: PLR0913, FBT001 - one row's worth of facts
+    def _part(self, batch: Batch, schema: str, table: str, rows: str, count: int, large: bool) -> Part:  # noqa: PLR0913, PLR0917, FBT001 - what a Part is made of
         if not (self.folder and large):
             return Part(schema, table, rows, count)
         file = self.folder / schema / table / f"loader-{batch.id}-{time.time_ns() % 10**9:09d}.parquet"
@@ -165,11 +171,11 @@ class Stager:
             return True
         parameters = self._parameters(staged.batch)
         sql = statement("load/rows_changed", file=str(staged.file), **parameters)
-        return _one(self.cursor.execute(sql)) == 0
+        return one(self.cursor.execute(sql)) == 0
 
     def _refused_bytes(self, batch: Batch) -> int:
         sql = statement("load/refused_bytes", refused=_names(batch)["refused"])
-        return _one(self.cursor.execute(sql))
+        return one(self.cursor.execute(sql))
 
     def _limit(self, batch: Batch, totals: Totals) -> QuarantineLimit:
         sql = statement("load/top_reasons", refused=_names(batch)["refused"])
@@ -223,6 +229,13 @@ def _exact_chunk(chunk: pa.Array) -> pa.Array:
     return pa.array(texts, pa.string())
 
 
+def _at(records: pa.Table, offsets: pa.ChunkedArray) -> pa.Table:
+    """The records at these offsets, of any partition: few, so that no join scans the whole batch."""
+    if not len(offsets):
+        return records.slice(0, 0)
+    return records.filter(pc.is_in(records["offset"], value_set=offsets.combine_chunks()))
+
+
 def _totals(batch: Batch, counts: pa.Table) -> Totals:
     names = ("consumed", "loaded", "duplicates", "quarantined", "skipped")
     sums = {name: sum(counts[name].to_pylist()) for name in names}
@@ -235,12 +248,6 @@ def _unwritten(error: Exception, file: Path) -> WarehouseAway:
         found = translated(error, str(file.parent))
         return found if isinstance(found, WarehouseAway) else WarehouseAway(str(error), address=str(file))
     return WarehouseAway(str(error), address=str(file.parent))
-
-
-def _one(result: duckdb.DuckDBPyConnection) -> int:
-    row = result.fetchone()
-    assert row is not None
-    return int(row[0])
 
 
 @contextmanager

@@ -22,7 +22,8 @@ from loader.warehouse.files import WriterLock
 from loader.warehouse.limit import Breaker
 from loader.warehouse.migrate import ensure_target, open_warehouse
 from loader.warehouse.stage import Staged, Stager
-from loader.warehouse.transaction import CommitFailed, is_conflict, transaction
+from loader.warehouse.transaction import CommitFailed, is_conflict, one, transaction
+from loader.warehouse.upkeep import Flusher, Publisher
 
 if TYPE_CHECKING:
     from loader.config import Config
@@ -61,6 +62,17 @@ class DuckWarehouse:
             folder=config.warehouse.data_path if self._is_lake else None,
             breaker=self._breaker,
         )
+        self._flusher, self._publisher = self._make_upkeep()
+
+    def _make_upkeep(self) -> tuple[Flusher | None, Publisher | None]:
+        address, cursor = self._config.warehouse, self._commits
+        if self._is_lake:
+            return Flusher(cursor, address.data_path), None
+        if address.publish_path is None:
+            return None, None
+        publisher = Publisher(cursor, address.file, address.publish_path, address.publish_every)
+        publisher.renew()
+        return None, publisher
 
     def _prepare_target(self) -> None:
         cursor, table = self._commits, self._config.table.name
@@ -80,9 +92,7 @@ class DuckWarehouse:
         return self._lock.held() if self._is_lake else nullcontext()
 
     def _head(self) -> int:
-        row = self._commits.execute(statement("load/head")).fetchone()
-        assert row is not None
-        return int(row[0])
+        return one(self._commits.execute(statement("load/head")))
 
     def recorded(self) -> Identity | None:
         """The topic's identity at the first start; None for a new pipeline."""
@@ -108,7 +118,9 @@ class DuckWarehouse:
                 cursor.execute(statement("load/grow_topic"), [identity.partitions, self._pipeline])
             else:
                 facts = [identity.cluster_id, identity.topic, identity.topic_id, identity.partitions]
-                cursor.execute(statement("load/record_topic"), [self._pipeline, self._config.table.name, *facts])
+                cursor.execute(
+                    statement("load/record_topic"), [self._pipeline, self._config.table.name, *facts]
+                )
             cursor.execute(statement("load/record_offset", pipeline=self._pipeline))
         cursor.unregister("starts")
 
@@ -131,7 +143,16 @@ class DuckWarehouse:
         except CommitFailed as unknown:
             receipt = self._settle(staged, unknown)
         self._breaker.passed(staged.totals)
+        self._keep_up()
         return receipt
+
+    def _keep_up(self) -> None:
+        """The batch is durable already: what fails here is tried again later."""
+        if self._publisher:
+            self._publisher.committed()
+        if self._flusher:
+            with suppress(HeadMoved, CommitFailed), self._turn(), self._as_conflict():
+                self._flusher.committed(lambda: take_head(self._commits, self._head()))
 
     def _as_conflict(self) -> AbstractContextManager[None]:
         return _Conflicts(str(self._config.warehouse.file))
@@ -167,6 +188,9 @@ class DuckWarehouse:
     def close(self) -> None:
         """Close every connection: a DuckDB file can only be attached again when none lives."""
         self._lock.give()
+        if self._publisher:
+            self._publisher.renew()
+            self._publisher = None
         for connection in (self._commits, self._stager.cursor, self._home):
             connection.close()
 

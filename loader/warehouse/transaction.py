@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 import duckdb
 
 
-class CommitFailed(Exception):  # noqa: N818 - a signal inside the warehouse
+class CommitFailed(Exception):
     """COMMIT itself raised; whether it took effect is not known."""
 
 
@@ -38,9 +38,9 @@ def roll_back(cursor: duckdb.DuckDBPyConnection) -> None:
         cursor.execute("ROLLBACK")
 
 
-def count(cursor: duckdb.DuckDBPyConnection) -> int:
-    """The number of rows that the last UPDATE or INSERT on the cursor changed."""
-    row = cursor.fetchone()
+def one(result: duckdb.DuckDBPyConnection) -> int:
+    """The one number that a statement gives; for an UPDATE or INSERT, how many rows it changed."""
+    row = result.fetchone()
     return int(row[0]) if row else 0
 
 

@@ -31,7 +31,9 @@ def checks(reader: Reader) -> list[Check]:
     return [
         _check(reader, "chain", "read/verify_chain", "spans of each partition meet, from baseline to offset"),
         _check(reader, "balance", "read/verify_balance", "every span and every batch adds up"),
-        _check(reader, "rows", "read/verify_rows", "tables hold what the ledger says, per batch and partition"),
+        _check(
+            reader, "rows", "read/verify_rows", "tables hold what the ledger says, per batch and partition"
+        ),
         _check(reader, "positions", "read/verify_positions", "no (partition, offset) stands in two places"),
         _guarded("ids", lambda: _verdict("ids", reader.of_table("read/verify_ids"), "no id stands twice")),
         _guarded("files", lambda: _files(reader)),

@@ -65,9 +65,24 @@ WITH "$records" AS NOT MATERIALIZED (
 "$values" AS NOT MATERIALIZED (
     SELECT *
         {%- for column in columns %},
-        {{ column.value }} AS {{ column.name }}
+        {{ column.value }} AS {{ column.typed }}
         {%- endfor %}
     FROM "$sure"
+),
+-- under their own names for the contract's checks, and for them alone: elsewhere a column's name could hide ours
+"$named" AS NOT MATERIALIZED (
+    SELECT *
+        {%- for column in columns %},
+        {{ column.typed }} AS {{ column.name }}
+        {%- endfor %}
+    FROM "$values"
+),
+"$checks" AS NOT MATERIALIZED (
+    SELECT COLUMNS('^[$]')
+        {%- for column in columns if column.check %},
+        {{ column.check }} AS {{ column.checked }}
+        {%- endfor %}
+    FROM "$named"
 )
 {%- if explain %},
 "$wrongs" AS NOT MATERIALIZED (
@@ -75,7 +90,7 @@ WITH "$records" AS NOT MATERIALIZED (
         {%- for name, wrong in wrongs %},
         CASE WHEN "$object" THEN {{ wrong }} END AS {{ name }}
         {%- endfor %}
-    FROM "$values"
+    FROM "$checks"
 ),
 "$reasons" AS NOT MATERIALIZED (
     SELECT "$partition", "$offset", CASE
@@ -119,11 +134,11 @@ WHERE refused._partition = explained."$partition" AND refused._offset = explaine
 {%- else %},
 "$checked" AS NOT MATERIALIZED (
     SELECT *, {{ broken }} AS "$broken"
-    FROM "$values"
+    FROM "$checks"
 )
 SELECT
     {%- for column in columns %}
-    {{ column.name }},
+    {{ column.typed }} AS {{ column.name }},
     {%- endfor %}
     "$partition" AS _partition,
     "$offset" AS _offset,

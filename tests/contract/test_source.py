@@ -46,12 +46,14 @@ class Broker:
         self.group = f"group-{uuid.uuid4().hex}"
 
     def send(self, records: Sequence[Record]) -> None:
+        """Produce them."""
         messages = [
             topics.Message(r.value, r.key, r.partition, r.time or 0, tuple(r.headers)) for r in records
         ]
         topics.produce(self.bootstrap, self.topic, messages)
 
     def source(self, *, until_end: bool = True, start: str | datetime = "earliest") -> Source:
+        """As World says."""
         return KafkaSource(
             self.bootstrap, self.topic, self.group, start=start, until_end=until_end, embedded=self.embedded
         )
@@ -64,9 +66,11 @@ class Memory:
         self.topic = MemoryTopic(PARTITIONS)
 
     def send(self, records: Sequence[Record]) -> None:
+        """Go on with the story."""
         self.topic.tell(records)
 
     def source(self, *, until_end: bool = True, start: str | datetime = "earliest") -> Source:
+        """As World says."""
         return MemorySource(self.topic, until_end=until_end, start=str(start))
 
 
@@ -315,13 +319,15 @@ def test_starts_at_a_time(
 
 
 def test_acknowledged_offsets_are_kept(world: World, opened: Callable[..., Source]) -> None:
-    """What was acknowledged is on record for the group, for the partitions that had anything."""
+    """What was acknowledged is on record for the group, at the latest when the source is closed."""
     world.send(spread(8))
     source = opened()
     assert source.acknowledged() == {}
     drain(source)
-    source.acknowledge({0: Position(2), 3: Position(1)})
-    assert source.acknowledged() == {0: 2, 3: 1}
+    source.acknowledge({0: Position(1), 3: Position(1)})
+    source.acknowledge({0: Position(2)})
+    source.close()
+    assert opened().acknowledged() == {0: 2, 3: 1}
 
 
 def test_an_error_of_begin_reaches_the_caller(world: World, opened: Callable[..., Source]) -> None:

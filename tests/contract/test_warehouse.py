@@ -51,7 +51,11 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
         def ids() -> list[str]:
             for warehouse in opened:
                 warehouse.close()
-            store = lake(tmp_path / "catalog.sqlite") if request.param == "ducklake" else database(tmp_path / "warehouse.duckdb")
+            store = (
+                lake(tmp_path / "catalog.sqlite")
+                if request.param == "ducklake"
+                else database(tmp_path / "warehouse.duckdb")
+            )
             with store:
                 return sorted(row["order_id"] for row in store.table("orders"))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from loader.model import CHUNK_SCHEMA, Batch, Chunk, Span, joined, new_batch_id
+from loader.model import CHUNK_SCHEMA, Batch, Chunk, Span, joined, new_batch_id, size
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Batcher:
             self._since = self._clock()
         self._spans.extend(chunk.spans)
         self._records += chunk.records.num_rows
-        self._bytes += chunk.records.nbytes
+        self._bytes += size(chunk.records)
         if chunk.records.num_rows:
             self._chunks.append(chunk.records)
 

@@ -30,10 +30,12 @@ NUMBERS = frozenset({"DECIMAL", "DOUBLE", "FLOAT"})
 
 # RFC 8259, section 6; the shape of json_transform's output and of accepted numbers in text
 _NUMBER = r"^(-?)(0|[1-9][0-9]*)(?:\.([0-9]+))?(?:[eE]([-+]?[0-9]{1,4}))?$"
-_MARKED = r'"\\u0000(-?[0-9.]{16,}(?:[eE][-+]?[0-9]+)?)"'
+_MARKED_NUMBER = r"-?[0-9.]{16,}(?:[eE][-+]?[0-9]+)?"
+_MARKED = rf'"\\u0000({_MARKED_NUMBER})"'
 _DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _CLOCK = r"[T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6}0*)?)?"
 _FULL_CLOCK = _CLOCK.replace(")?)?", ")?)")
+_FINE_CLOCK = _FULL_CLOCK.replace("{1,6}0*)?", "+)")
 _OFFSET = "(Z|[+-]([01][0-9]|2[0-3])(:?[0-5][0-9])?)"
 
 
@@ -111,7 +113,7 @@ def _text(type_: SqlType, leaf: str) -> str:
     return leaf if type_.kind in TEXT_LEAVES else f"CAST({leaf} AS VARCHAR)"
 
 
-def quick(type_: SqlType, leaf: str, casted: str) -> str:
+def quick(type_: SqlType, leaf: str, casted: str) -> str:  # noqa: PLR0911 - one per kind
     """True if the cast is surely exact; cheap; false or NULL when in doubt.
 
     Two numbers of up to 15 digits that differ also differ as doubles (IEEE 754, DBL_DIG = 15);
@@ -184,12 +186,14 @@ def plain_number(text: str) -> str:
     )
     zero = "CASE WHEN starts_with(ltrim(p.plain, '0'), '.') THEN '0' ELSE '' END"
     tidy = f"p.sign || {zero} || rtrim(rtrim(ltrim(p.plain, '0'), '0'), '.')"
-    signed = f"list_transform(list_transform([{groups}], lambda n: {digits}), lambda d: {{'sign': d.sign, 'plain': {spread}}})"
-    return f"list_transform({signed}, lambda p: CASE WHEN contains(p.plain, '.') THEN {tidy} ELSE p.plain END)[1]"
+    parts = f"list_transform([{groups}], lambda n: {digits})"
+    signed = f"list_transform({parts}, lambda d: {{'sign': d.sign, 'plain': {spread}}})"
+    tidied = f"CASE WHEN contains(p.plain, '.') THEN {tidy} ELSE p.plain END"
+    return f"list_transform({signed}, lambda p: {tidied})[1]"
 
 
 def _number(type_: SqlType, text: str) -> str:
-    """The slow way: DOUBLE and FLOAT take the nearest value of a marked number, the others only an equal one."""
+    """The slow way: DOUBLE and FLOAT take the value nearest to a marked number, the others an equal one."""
     if type_.kind in {"DOUBLE", "FLOAT"}:
         value = f"TRY_CAST({unquoted(text)} AS {type_.sql()})"
         return f"CASE WHEN starts_with({text}, '\"{MARK}') AND isfinite({value}) THEN {value} END"
@@ -216,7 +220,8 @@ def underflow(record: str) -> str:
 def _json(leaf: str, text: str) -> str:
     """The value with marked numbers written back; NULL if it holds NaN or Infinity, which are no JSON."""
     bare = f"regexp_replace({text}, '\"(\\\\.|[^\"\\\\])*\"', '', 'g')"
-    word = f"CASE WHEN regexp_matches({text}, '(?i)nan|inf') THEN regexp_matches({bare}, '(?i)nan|inf') ELSE false END"
+    bare = f"regexp_matches({bare}, '(?i)nan|inf')"
+    word = f"CASE WHEN regexp_matches({text}, '(?i)nan|inf') THEN {bare} ELSE false END"
     back = f"TRY_CAST({unmarked(text)} AS JSON)"
     return f"CASE WHEN {word} THEN NULL WHEN contains({text}, '\"{MARK}') THEN {back} ELSE {leaf} END"
 
@@ -225,6 +230,11 @@ def unmarked(text: str) -> str:
     """JSON text in which marked numbers are numbers again, with all their digits."""
     back = f"regexp_replace({text}, {text_(_MARKED)}, '\\1', 'g')"
     return f"replace({back}, '\"{MARK}{MARK}', '\"{MARK}')"
+
+
+def is_marked(leaf: str) -> str:
+    """True for a VARCHAR leaf that is a marked number."""
+    return f"(starts_with({leaf}, chr(0)) AND regexp_full_match(substring({leaf}, 2), '{_MARKED_NUMBER}'))"
 
 
 def _in_range(kind: str, value: str) -> str:
@@ -285,7 +295,7 @@ class Node(NamedTuple):
 
 
 def nodes(type_: SqlType, path: str = "", many: bool = False) -> Iterator[Node]:  # noqa: FBT001, FBT002
-    """All places of a type, parents first; `many` is true below a list or map, where a path has several values."""
+    """All places of a type, parents first; `many` is true below a list or map: several values each."""
     yield Node(path, type_, many)
     for name, field in type_.fields:
         yield from nodes(field, f"{path}.{path_step(name)}", many)
@@ -333,7 +343,7 @@ def _clean(type_: SqlType, leaf: str) -> str:
 # ---------------------------------------------------------------- why not
 
 
-def broken_rule(type_: SqlType, leaf: str, zone: str | None) -> str:
+def broken_rule(type_: SqlType, leaf: str) -> str:
     """The name of the rule that a leaf without an exact value breaks."""
     kind, text = type_.kind, _text(type_, leaf)
     if type_.is_integer or kind in NUMBERS:
@@ -348,13 +358,13 @@ def broken_rule(type_: SqlType, leaf: str, zone: str | None) -> str:
         return "'json'"
     if kind == "DATE":
         return f"CASE WHEN regexp_full_match({text}, '{_DAY}') THEN 'range' ELSE 'type' END"
-    return _broken_time(kind, text, zone) if type_.is_time else "'type'"
+    return _broken_time(kind, text) if type_.is_time else "'type'"
 
 
-def _broken_time(kind: str, text: str, zone: str | None) -> str:
+def _broken_time(kind: str, text: str) -> str:
     zoned = f"regexp_full_match({text}, '{_DAY}{_FULL_CLOCK}{_OFFSET}')"
     local = f"regexp_full_match({text}, '{_DAY}{_CLOCK}')"
-    fine = f"regexp_full_match({text}, '{_DAY}{_CLOCK}[0-9]*{_OFFSET}?')"
+    fine = f"regexp_full_match({text}, '{_DAY}{_FINE_CLOCK}{_OFFSET}?')"
     wrong = ("'zone'", "'range'") if kind == "TIMESTAMP" else ("'range'", "'zone'")
     real = f"TRY_CAST(left({text}, 10) AS DATE) IS NULL"
     return (

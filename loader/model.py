@@ -104,11 +104,6 @@ class Batch:
     spans: tuple[Span, ...]
     records: pa.Table
 
-    @property
-    def bytes(self) -> int:
-        """The size of keys, values and headers in memory, in bytes."""
-        return int(self.records.nbytes)
-
 
 @dataclass(frozen=True, slots=True)
 class Totals:
@@ -161,6 +156,11 @@ def joined(spans: Iterable[Span]) -> tuple[Span, ...]:
             raise ValueError(message)
         whole[span.partition] = replace(span, begin=before.begin) if before else span
     return tuple(whole[partition] for partition in sorted(whole))
+
+
+def size(records: pa.RecordBatch | pa.Table) -> int:
+    """The bytes that records take in memory; `text` shares its bytes with `value`."""
+    return int(sum(records[name].nbytes for name in records.schema.names if name != "text"))
 
 
 def empty_records() -> pa.RecordBatch:

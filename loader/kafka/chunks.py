@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import accumulate
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -22,7 +23,7 @@ TIME = CHUNK_SCHEMA.field("kafka_time").type
 FRAMING = 5  # bytes: a zero and the four of the schema's id
 UNREADABLE = "(a header whose key is not UTF-8)"
 
-Header = tuple[str, bytes | None]
+Headers = Any  # a list of (key, value) or None; the client's own type allows what it never gives
 
 
 class TooLarge(Exception):
@@ -43,7 +44,7 @@ def to_records(messages: Sequence[Message], message_bytes: int) -> pa.RecordBatc
             _one(pa.array([message.key() for message in messages], pa.binary())),
             value,
             _parseable(value, text, message_bytes),
-            _headers([_header(message) for message in messages]),
+            _headers(messages),
         ],
         schema=CHUNK_SCHEMA,
     )
@@ -91,25 +92,31 @@ def _parseable(value: pa.Array, text: pa.Array, message_bytes: int) -> pa.Array:
 
 def _times(messages: Sequence[Message]) -> pa.Array:
     """Kafka's time in milliseconds; null where the producer or the log gave none."""
-    stamps = [message.timestamp() for message in messages]
-    times = pa.array([time for _, time in stamps], pa.int64())
+    times = pa.array([message.timestamp()[1] for message in messages], pa.int64())
     if pc.min(times).as_py() > 0:
         return times.view(TIME)
+    stamps = [message.timestamp() for message in messages]
     known = [time if kind != TIMESTAMP_NOT_AVAILABLE and time >= 0 else None for kind, time in stamps]
     return pa.array(known, pa.int64()).view(TIME)
 
 
-def _header(message: Message) -> list[Header] | None:
+def _headers(messages: Sequence[Message]) -> pa.Array:
+    """Headers in their order, duplicates kept; a message without headers has null."""
     try:
-        return message.headers()  # type: ignore[return-value]  # of consumed messages it is a list
+        headers = [message.headers() for message in messages]
+    except UnicodeDecodeError:
+        headers = [_header(message) for message in messages]
+    return _header_array(headers) if any(headers) else pa.nulls(len(headers), HEADERS)
+
+
+def _header(message: Message) -> Headers:
+    try:
+        return message.headers()
     except UnicodeDecodeError:  # the client gives no other way to the bytes of such a key
         return [(UNREADABLE, None)]
 
 
-def _headers(headers: list[list[Header] | None]) -> pa.Array:
-    """Headers in their order, duplicates kept; a message without headers has null."""
-    if not any(headers):
-        return pa.nulls(len(headers), HEADERS)
+def _header_array(headers: list[Headers]) -> pa.Array:
     flat = [header for some in headers for header in some or ()]
     pairs = pa.StructArray.from_arrays(
         [

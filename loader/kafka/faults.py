@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import enum
 import threading
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from confluent_kafka import KafkaError, KafkaException
@@ -93,14 +91,9 @@ def action_needed(code: int, text: str, address: str) -> ActionNeeded:
 
 @dataclass(slots=True)
 class Health:
-    """Whether any broker answers, and why not: fed by `error_cb`, from several threads.
-
-    One lost connection is no outage; only "all brokers down" starts the clock (seconds).
-    """
+    """Why no broker answers: fed by `error_cb`, from several threads; forgotten when one answers."""
 
     address: str
-    clock: Callable[[], float] = time.monotonic
-    _since: float | None = None
     _cause: str = ""
     _code: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -108,20 +101,14 @@ class Health:
     def failed(self, error: KafkaError) -> None:
         """Take an error of the client as a whole (the signature of `error_cb`)."""
         with self._lock:
-            if error.code() == K._ALL_BROKERS_DOWN:
-                self._since = self._since or self.clock()
-            elif not self._cause or error.code() in (*HINTS, *WORDS):
+            known = error.code() in (*HINTS, *WORDS)
+            if error.code() != K._ALL_BROKERS_DOWN and (known or not self._cause):
                 self._code, self._cause = error.code(), str(error.str())
 
     def answered(self) -> None:
         """A broker has answered."""
         with self._lock:
-            self._since, self._cause, self._code = None, "", 0
-
-    def down(self) -> float:
-        """For how many seconds all brokers have been away; 0 while there is no sign of that."""
-        since = self._since
-        return 0.0 if since is None else self.clock() - since
+            self._cause, self._code = "", 0
 
     def refused(self) -> bool:
         """Whether the broker has refused us for a reason that waiting does not mend."""

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from loader.model import Chunk, Position
+from loader.model import Chunk, Position, size
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Handover:
             self._items.append(item)
             self._put += 1
             if isinstance(item, Chunk):
-                self._bytes += item.records.nbytes
+                self._bytes += item.records.get_total_buffer_size()
                 self._records += item.records.num_rows
             self._changed.notify_all()
 
@@ -97,7 +97,7 @@ class Handover:
             item = self._items.popleft()
             self._given += 1
             if isinstance(item, Chunk):
-                self._bytes -= item.records.nbytes
+                self._bytes -= item.records.get_total_buffer_size()
                 self._records -= item.records.num_rows
                 self._changed.notify_all()
             return item

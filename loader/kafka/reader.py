@@ -149,7 +149,7 @@ class Reader:
         for records in batches[:-1]:
             self._put(records, {p: (next_offset(last), -1) for p, last in last_offsets(records).items()})
         self._put(batches[-1], self._positions(batches[-1], ends))
-        size = sum(records.nbytes for records in batches) // max(1, len(messages))
+        size = sum(records.get_total_buffer_size() for records in batches) // max(1, len(messages))
         if messages:
             self._count = max(1, min(MESSAGES, CHUNK_BYTES // max(1, size)))
 
@@ -206,6 +206,7 @@ class Reader:
         """Raise BrokerAway or ActionNeeded when the broker is silent and does not answer either."""
         if heard:
             self._heard = time.monotonic()
+            self._health.answered()
             return
         if self._health.refused():
             raise self._health.explain("the broker refuses us")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
@@ -65,7 +65,7 @@ def _count(consumer: Consumer, topic: str, partition: int, begin: int, end: int)
             until = time.monotonic() + SILENCE
             error = message.error()
             at_end = error is not None and error.code() == KafkaError._PARTITION_EOF
-            if at_end or (error is None and message.offset() >= end):
+            if at_end or (error is None and cast("int", message.offset()) >= end):
                 return found
             found += error is None
     raise BrokerAway("no answer while a span was read again", address=f"{topic}[{partition}]@{begin}")

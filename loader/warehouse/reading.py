@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from loader.config import Config
 
 Row = dict[str, Any]
+READING = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN, duckdb.StatementType.RELATION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,16 +129,23 @@ def analytics() -> dict[str, str]:
 def query(reader: Reader, name_or_sql: str) -> pa.Table:
     """Run one of the shipped analytics or SQL of the user, read-only.
 
-    Raises ActionNeeded with DuckDB's own words where the SQL is wrong.
+    Raises ActionNeeded with DuckDB's own words where the SQL is wrong, and for anything but one SELECT.
     """
     sql = name_or_sql
     if name_or_sql in names("analytics"):
         table = quote_identifier(reader.config.table.name)
         sql = statement(f"analytics/{name_or_sql}", table=table, pipeline=reader.config.pipeline)
-    reader.home.execute("USE lake")
     try:
+        _only_reads(reader.home.extract_statements(sql))
+        reader.home.execute("USE lake")
         result: pa.Table = reader.home.execute(sql).to_arrow_table()
     except duckdb.Error as error:
         hint = "loader query --list" if " " not in name_or_sql else ""
-        raise ActionNeeded(str(error), address="query", hint=hint) from error
+        words = " ".join(str(error).split("LINE 1:", 1)[0].split())
+        raise ActionNeeded(words, address="query", hint=hint) from error
     return result
+
+
+def _only_reads(statements: list[duckdb.Statement]) -> None:
+    if [found.type for found in statements] not in ([kind] for kind in READING):
+        raise ActionNeeded("only one statement that reads is run here, such as SELECT", address="query")

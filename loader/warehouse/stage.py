@@ -107,6 +107,11 @@ class Stager:
         staging = _names(batch)["staging"]
         with _registered(self.cursor, chunk=records):
             self.cursor.execute(statement("load/parse", **self.contract.parse_parameters("chunk", staging)))
+        found = self.cursor.execute(statement("load/unexplained_offsets", staging=staging))
+        if len(offsets := found.to_arrow_table()["_offset"]):
+            with _registered(self.cursor, chunk=_at(records, offsets)):
+                sql = statement("load/parse", **self.contract.explain_parameters("chunk", staging))
+                self.cursor.execute(sql)
 
     def _split(self, batch: Batch) -> tuple[int, pa.Table]:
         parameters = self._parameters(batch)

@@ -23,6 +23,7 @@ from loader.errors import (
     TopicMissing,
     TopicReplaced,
 )
+from loader.kafka.reader import Reader
 from loader.kafka.source import KafkaSource, Limits
 from loader.model import Batch, Chunk, Position, joined
 from tests.conftest import MakeKafka, MakeTopic
@@ -400,7 +401,7 @@ class Member:
                         self._work(source)
                     except Restart as restart:
                         self.restarts.append(repr(restart))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - raised again by stop()
             self.error = error
 
     def _work(self, source: KafkaSource) -> None:
@@ -512,7 +513,7 @@ def test_a_refused_beginning_is_not_begun_elsewhere(kafka: str, topic: MakeTopic
     topics.produce(kafka, name, [Message(b"x", partition=n % 2) for n in range(10)])
 
     def refuse(partitions: Collection[int]) -> Mapping[int, Position]:
-        raise ActionNeeded("not the topic we know")
+        raise ActionNeeded(f"not the topic we know {len(partitions)}")
 
     with closing(worker_of(kafka, name, PROTOCOLS[protocol])()) as source:
         with pytest.raises(ActionNeeded, match="not the topic"):
@@ -536,8 +537,13 @@ def test_a_batch_run_in_a_group_ends(kafka: str, topic: MakeTopic, protocol: str
 
 @pytest.mark.slow
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_a_long_commit_does_not_cost_the_membership(kafka: str, topic: MakeTopic, protocol: str) -> None:
+def test_a_long_commit_does_not_cost_the_membership(
+    kafka: str, topic: MakeTopic, monkeypatch: pytest.MonkeyPatch, protocol: str
+) -> None:
     """The queue is full for longer than max.poll.interval: the reader pauses and polls, nothing is lost."""
+    paused: list[Reader] = []
+    poll = Reader._poll_paused
+    monkeypatch.setattr(Reader, "_poll_paused", lambda reader: (paused.append(reader), poll(reader))[1])
     name = topic(2)
     topics.produce(kafka, name, [Message(b"x", partition=n % 2) for n in range(20_000)])
     client = PROTOCOLS[protocol] | {"max.poll.interval.ms": "6000"}
@@ -548,6 +554,7 @@ def test_a_long_commit_does_not_cost_the_membership(kafka: str, topic: MakeTopic
         wait_for(lambda: _took(source, chunks) and len(values(chunks)) == 20_000, "the rest did not come")
     assert ranges(chunks) == {0: (0, 10_000), 1: (0, 10_000)}
     assert [chunk.due for chunk in chunks if chunk.due] == []
+    assert paused
 
 
 def _took(source: KafkaSource, chunks: list[Chunk]) -> bool:

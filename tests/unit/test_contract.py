@@ -18,10 +18,12 @@ from loader.types import parse_type
 
 
 def contract(*columns: Column) -> Contract:
+    """A contract whose first column is the id."""
     return Contract(columns, (columns[0].name,))
 
 
 def column(name: str, type_: str = "VARCHAR", **rules: object) -> Column:
+    """A column by the text of its type."""
     return Column(name, parse_type(type_), **rules)  # type: ignore[arg-type]
 
 
@@ -47,7 +49,9 @@ def test_places(text: str | None, expected: Source) -> None:
     assert Source.of(text, "c") == expected
 
 
-@pytest.mark.parametrize("text", ["", "$", "$.", "$.a[0]", "$.a[*].b", "customer.id", "headers.", "$.a b", '$."a'])
+@pytest.mark.parametrize(
+    "text", ["", "$", "$.", "$.a[0]", "$.a[*].b", "customer.id", "headers.", "$.a b", '$."a']
+)
 def test_bad_places_are_refused(text: str) -> None:
     """What is no place is a mistake of the configuration, with the column's address."""
     with pytest.raises(ConfigError, match=r"table\.columns\.c\.from"):
@@ -81,7 +85,12 @@ def test_digest_tells_contracts_apart() -> None:
     """Every rule is part of the digest; an equal contract has an equal one."""
     one = contract(column("a"))
     assert one.digest() == contract(column("a")).digest()
-    others = [column("a", required=False), column("a", check="a > ''"), column("a", "JSON"), column("a", default="x")]
+    others = [
+        column("a", required=False),
+        column("a", check="a > ''"),
+        column("a", "JSON"),
+        column("a", default="x"),
+    ]
     assert len({one.digest(), *(contract(other).digest() for other in others)}) == 5
 
 
@@ -190,6 +199,11 @@ def test_no_record_is_overlooked(texts: list[str | None], skip: int) -> None:
 
 def test_candidates_are_few() -> None:
     """Ids and epoch times with many digits are no candidates: they need no rewrite."""
-    texts = ['{"id":"00000000000000000000","t":1772600000000000}', '{"a":0.1234567890123456}', '{"a":[1, ]}', "{}"]
+    texts = [
+        '{"id":"00000000000000000000","t":1772600000000000}',
+        '{"a":0.1234567890123456}',
+        '{"a":[1, ]}',
+        "{}",
+    ]
     assert candidates(pa.array(texts)).tolist() == [1, 2]
     assert candidates(pa.array([], pa.string())).tolist() == []

@@ -1,0 +1,1 @@
+"""Speed and memory on a real broker, as ratios to a ceiling that is measured in the same run."""

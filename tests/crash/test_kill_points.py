@@ -1,0 +1,166 @@
+"""Whatever place of a batch the process ends at: nothing is lost, nothing is doubled, nothing invented.
+
+Each test ends the loader at a named place (`loader/failpoints.py`), by SIGKILL or by an exception,
+in the middle of a topic with duplicates, conflicts and poison; then `loader load` goes on.
+"""
+
+from __future__ import annotations
+
+import signal
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Consumer
+
+from loader.failpoints import PLACES
+from tests.oracle import Record, read_topic
+from tests.pipelines import KINDS, SHORT_SESSION, Pipeline, Story, committed, tell, until
+from tests.servers import topics
+from tests.servers.command import Cli, Running
+
+SMALL_BATCHES = ("--set", "batch.records=1500")  # 6,240 records come in three batches at least
+ONE_IN_MEMORY = ("--set", "batch.records=3000", "--set", "batch.wait=60s")  # one committed, one waiting
+
+HITS = {"in_assign": 1, "mid_insert": 5}
+"""Which time the place is hit. A batch passes mid_insert three times; the others once: the second."""
+
+COMMITTED = {"after_commit": 2, "before_acknowledge": 2, "after_acknowledge": 2}
+"""How many batches are in the warehouse then."""
+
+ON_THE_WAY = [place for place in PLACES if place not in ("in_assign", "in_revoke")]
+
+
+@dataclass(frozen=True)
+class Full:
+    """A topic that every test of a session reads, what it holds, and what has to become of it."""
+
+    bootstrap: str
+    name: str
+    story: Story
+    records: list[Record]
+
+
+@pytest.fixture(scope="module")
+def full(kafka: str) -> Full:
+    """One topic for all: the tests only read it, each with a pipeline and a group of its own."""
+    name, story = f"kill-points-{uuid.uuid4().hex[:8]}", tell(6_000, seed=3)
+    topics.create(kafka, name, 3)
+    topics.produce(kafka, name, story.messages)
+    return Full(kafka, name, story, read_topic(kafka, name))
+
+
+@pytest.fixture(params=KINDS)
+def pipeline(full: Full, cli: Cli, request: pytest.FixtureRequest) -> Pipeline:
+    """A pipeline that has loaded nothing yet."""
+    name = f"p{uuid.uuid4().hex[:8]}"
+    return Pipeline(cli, full.bootstrap, full.name, request.param, name, client=SHORT_SESSION)
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """Where a fail point says that it was hit."""
+    return tmp_path / "hits"
+
+
+def fail(place: str, action: str, log: Path) -> dict[str, str]:
+    """The environment that ends the loader at a place."""
+    return {"LOADER_FAIL": f"{place}:{action}:{HITS.get(place, 2)}", "LOADER_FAIL_LOG": str(log)}
+
+
+@pytest.mark.parametrize("place", ON_THE_WAY)
+def test_killed_on_the_way(full: Full, pipeline: Pipeline, log: Path, place: str) -> None:
+    """SIGKILL in the second batch: the first is there, the second whole or not at all; then all is exact."""
+    killed = pipeline("load", *SMALL_BATCHES, env=fail(place, "kill", log))
+    assert killed.code == -signal.SIGKILL, killed.err
+    assert log.read_text() == f"{place}\n"
+    assert pipeline.batches() == COMMITTED.get(place, 1)
+    pipeline.check(full.records, caught_up=False)
+    goes_on(full, pipeline)
+    pipeline.verify()
+
+
+@pytest.mark.parametrize("place", ON_THE_WAY)
+def test_an_exception_on_the_way(full: Full, pipeline: Pipeline, log: Path, place: str) -> None:
+    """An unexpected error in the second batch is exit 70, one line, one file; the warehouse is exact."""
+    failed = pipeline("load", *SMALL_BATCHES, env=fail(place, "raise", log))
+    assert failed.code == 70, failed.err
+    assert failed.json["error"]["kind"] == "internal"
+    assert place in failed.json["error"]["message"]
+    assert "Traceback" in Path(failed.json["error"]["address"]).read_text()
+    assert log.read_text() == f"{place}\n"
+    assert pipeline.batches() == COMMITTED.get(place, 1)
+    goes_on(full, pipeline)
+
+
+@pytest.mark.parametrize(("action", "code"), [("kill", -signal.SIGKILL), ("raise", 70)])
+def test_ended_while_it_begins(full: Full, pipeline: Pipeline, log: Path, action: str, code: int) -> None:
+    """Ended between the first offsets and the first record, at the first start and at a later one."""
+    at_first = pipeline("load", env=fail("in_assign", action, log))
+    assert at_first.code == code
+    assert pipeline.positions() == {0: 0, 1: 0, 2: 0}
+    assert pipeline("load", "--max-records", 2000).code == 0
+    assert pipeline.batches() == 1
+    assert pipeline("load", env=fail("in_assign", action, log)).code == code
+    assert log.read_text() == "in_assign\n" * 2
+    goes_on(full, pipeline)
+
+
+def test_killed_while_partitions_are_taken_away(full: Full, pipeline: Pipeline, log: Path) -> None:
+    """SIGKILL in the rebalance callback, with a batch in memory: the next owner begins where we were."""
+    running = pipeline.start("run", *ONE_IN_MEMORY, env=fail_in_revoke("kill", log))
+    with joining(full, pipeline, running) as newcomer:
+        until(lambda: newcomer.consume(1, 0.1) is not None and running.process.poll() is not None, "killed")
+    assert running.wait().code == -signal.SIGKILL
+    assert log.read_text() == "in_revoke\n"
+    assert pipeline.batches() == 1
+    pipeline.check(full.records, caught_up=False)
+    goes_on(full, pipeline)
+    pipeline.verify()
+
+
+def test_an_exception_while_partitions_are_taken_away(full: Full, pipeline: Pipeline, log: Path) -> None:
+    """An error in the rebalance callback is survived: the worker begins again from the warehouse."""
+    running = pipeline.start("run", *ONE_IN_MEMORY, env=fail_in_revoke("raise", log))
+    with joining(full, pipeline, running) as newcomer:
+        until(lambda: newcomer.consume(1, 0.1) is not None and "beginning again" in running.err, "restarted")
+    assert running.terminate().code == 0
+    assert log.read_text() == "in_revoke\n"
+    goes_on(full, pipeline)
+
+
+def fail_in_revoke(action: str, log: Path) -> dict[str, str]:
+    """The environment that fails at the first rebalance."""
+    return {"LOADER_FAIL": f"in_revoke:{action}", "LOADER_FAIL_LOG": str(log)}
+
+
+class joining:  # noqa: N801 - reads as a sentence
+    """A plain consumer that joins the loader's group as soon as part of the topic is committed."""
+
+    def __init__(self, full: Full, pipeline: Pipeline, running: Running) -> None:
+        until(lambda: committed(running) == 1, "a batch is committed and another one waits")
+        settings = {
+            "bootstrap.servers": full.bootstrap,
+            "group.id": pipeline.group,
+            "partition.assignment.strategy": "cooperative-sticky",
+            "enable.auto.commit": False,
+        }
+        self._consumer = Consumer(settings)
+        self._consumer.subscribe([full.name])
+
+    def __enter__(self) -> Consumer:
+        """The consumer: it joins while it is asked for messages."""
+        return self._consumer
+
+    def __exit__(self, *_: object) -> None:
+        """Leave the group."""
+        self._consumer.close()
+
+
+def goes_on(full: Full, pipeline: Pipeline) -> None:
+    """The next `load` ends with every record in its place, by the oracle."""
+    result = pipeline("load", *SMALL_BATCHES)
+    assert result.code == 0, result.err
+    assert result.json["outcome"] == "caught_up"
+    assert pipeline.check(full.records) == full.story.expected

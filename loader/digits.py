@@ -45,8 +45,8 @@ _LONG_REAL = (
 def candidates(values: pa.Array) -> _Rows:
     """Rows (ascending) whose text `quote_long_numbers` may change; no other row can need it.
 
-    `values` is an Arrow array of string or binary. Costs about 0.1 µs for a record of 234
-    bytes, mostly without the GIL: a run of 16 bytes holds four sampled ones in a row if every fourth byte is sampled.
+    `values` is an Arrow array of string or binary. Costs about 0.1 µs for a record of 234 bytes, mostly
+    without the GIL: if every fourth byte is sampled, a run of 16 bytes holds four sampled ones in a row.
     """
     data, offsets = _buffers(values)
     if not len(data):

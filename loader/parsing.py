@@ -1,4 +1,4 @@
-"""How one column is parsed, checked and, if refused, explained: the expressions of `sql/load/parse.sql`. Pure.
+"""How a column is parsed, checked and, if refused, explained: expressions for `sql/load/parse.sql`. Pure.
 
 The hot path is cheap on purpose: a plain cast and one condition per rule. What is dear (JSON's types, the
 digits of a number, the inside of a nested value) is reached by odd records only; the reasons by refused ones.
@@ -41,16 +41,20 @@ class Trees:
     def _put(self, tree: dict[str, Any], path: tuple[str, ...], leaf: object) -> bool:
         *parents, last = path
         for step in parents:
-            if any(key.casefold() == step.casefold() and key != step for key in tree):
+            if _differs_in_case(tree, step):
                 return False
-            inner = tree.setdefault(step, _Inner())
-            if not isinstance(inner, _Inner):
+            tree = tree.setdefault(step, _Inner())
+            if not isinstance(tree, _Inner):
                 return False
-            tree = inner
-        clash = any(key.casefold() == last.casefold() and key != last for key in tree)
-        return (not clash and tree.setdefault(last, leaf) is leaf) or (
-            not clash and tree[last] == leaf and not isinstance(tree[last], _Inner)
-        )
+        if _differs_in_case(tree, last):
+            return False
+        present = tree.setdefault(last, leaf)
+        return present == leaf and not isinstance(present, _Inner)
+
+
+def _differs_in_case(tree: dict[str, Any], step: str) -> bool:
+    """DuckDB's structs do not tell upper from lower case, JSON does."""
+    return any(key.casefold() == step.casefold() and key != step for key in tree)
 
 
 class _Inner(dict[str, Any]):
@@ -153,6 +157,8 @@ class Plan:
         """Conditions of which any makes the record refused; cheap where the record is good."""
         if self._is_needed:
             yield f"{self.leaf} IS NULL"
+        if self.column.default is not None:
+            yield f"{self.typed} IS NULL"
         if self.place.kind == "json":
             yield from self._value_flags()
         elif self.place.kind != "time":
@@ -215,16 +221,19 @@ class Plan:
         """Why the column is refused, rule by rule; evaluated for refused records only."""
         if self._is_needed:
             yield self._reason(self._missing, "'missing'", "NULL", {"missing": "missing"})
+        if self.column.default is not None:
+            said = {"default": f"the default {self.column.default} is no exact {self.type}"}
+            yield self._reason(f"{self.leaf} IS NULL AND {self.typed} IS NULL", "'default'", "NULL", said)
         if self.place.kind == "json":
             yield from self._json_reasons()
         elif self.place.kind != "time":
             yield from self._text_reasons()
         if self.column.one_of:
-            said = f"is not one of {', '.join(self.column.one_of)}"
-            yield self._reason(self._not_one_of, "'one_of'", self._shown, {"one_of": said})
+            others = {"one_of": f"is not one of {', '.join(self.column.one_of)}"}
+            yield self._reason(self._not_one_of, "'one_of'", self._shown, others)
         if self.column.check:
-            said = f"breaks the check {self.column.check}"
-            yield self._reason(f"{self.checked} IS NOT TRUE", "'check'", self._shown, {"check": said})
+            broken = {"check": f"breaks the check {self.column.check}"}
+            yield self._reason(f"{self.checked} IS NOT TRUE", "'check'", self._shown, broken)
 
     @property
     def _is_needed(self) -> bool:

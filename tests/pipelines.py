@@ -1,10 +1,10 @@
 """A pipeline as its user has it: a folder with a configuration, the command line, and the judge.
 
-    story = tell(1_000, seed=1)
-    topics.produce(kafka, topic, story.messages)
-    pipeline = Pipeline(cli, kafka, topic, "ducklake")
-    assert pipeline("load").code == 0
-    assert pipeline.check() == story.expected
+story = tell(1_000, seed=1)
+topics.produce(kafka, topic, story.messages)
+pipeline = Pipeline(cli, kafka, topic, "ducklake")
+assert pipeline("load").code == 0
+assert pipeline.check() == story.expected
 """
 
 from __future__ import annotations
@@ -180,7 +180,9 @@ class Pipeline:
     def behind(self) -> int:
         """How many offsets the warehouse is behind the topic."""
         positions = self.positions()
-        return sum(end - positions.get(p, 0) for p, (_, end) in topics.ends(self.bootstrap, self.topic).items())
+        return sum(
+            end - positions.get(p, 0) for p, (_, end) in topics.ends(self.bootstrap, self.topic).items()
+        )
 
     def acknowledged(self) -> dict[int, int]:
         """What Kafka's group has on record."""

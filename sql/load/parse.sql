@@ -16,7 +16,7 @@ WITH "$records" AS NOT MATERIALIZED (
         key AS "$key", headers AS "$headers", value AS "$value", text AS "$text",
         contains(text, '\u0000') AS "$nul",
         CASE
-            WHEN strlen(text) > {{ message_bytes }} THEN false
+            WHEN octet_length(value) > {{ message_bytes }} THEN false
             WHEN NOT CASE
                 WHEN starts_with(text, '{') THEN json_valid(text)
                 WHEN json_valid(text) THEN json_type(text) = 'OBJECT'
@@ -96,7 +96,7 @@ WITH "$records" AS NOT MATERIALIZED (
     SELECT "$partition", "$offset", CASE
         WHEN NOT coalesce("$object", false) THEN [{
             'number': '', 'column': NULL, 'place': {{ record_sentence }}, 'rule': {{ record_rule }},
-            'value': left("$text", {{ shown }} + 1)
+            'value': replace(left("$text", {{ shown }} + 1), chr(0), '␀')
         }]
         ELSE list_filter([
             {%- for reason in reasons %}

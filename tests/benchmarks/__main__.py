@@ -27,6 +27,7 @@ from tests.servers.jars import KAFKA_VERSION
 from tests.servers.kafka import KafkaServer
 
 PARTITIONS = 4
+LEAST = 20_000  # records: fewer are consumed before there is a rate
 WAREHOUSES = {"ducklake": "ducklake:sqlite:{}/catalog.sqlite", "duckdb": "{}/warehouse.duckdb"}
 CONTRACT = REPOSITORY / "config" / "orders.toml"
 MISSED = 3  # exit code: a comparison failed, as in the interface
@@ -37,7 +38,7 @@ def main() -> int:
     options = _options()
     broker = f"at {options.bootstrap}" if options.bootstrap else KAFKA_VERSION
     facts = machine(broker)
-    print(described(facts))
+    print(described(facts), flush=True)
     with tempfile.TemporaryDirectory(prefix="loader-bench-") as folder:
         runs = list(_measured(options, Path(folder)))
     print(f"\n{table(runs)}\n")
@@ -52,7 +53,7 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__.splitlines()[0])
-    parser.add_argument("--records", type=_positive, default=2_000_000, help="orders in the topic")
+    parser.add_argument("--records", type=_records, default=2_000_000, help="orders in the topic")
     parser.add_argument("--rounds", type=_positive, default=5, help="how often everything is measured")
     parser.add_argument("--warehouse", type=_kinds, default=list(WAREHOUSES), help="ducklake,duckdb")
     parser.add_argument("--bootstrap", default="", help="use this broker in place of one of our own")
@@ -60,6 +61,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--json", type=Path, help="write all figures into this file too")
     parser.add_argument("--profile", action="store_true", help="print the seconds of each phase of a load")
     return parser.parse_args()
+
+
+def _records(text: str) -> int:
+    if (number := _positive(text)) < LEAST:
+        raise argparse.ArgumentTypeError(f"{text} is less than {LEAST}")
+    return number
 
 
 def _positive(text: str) -> int:

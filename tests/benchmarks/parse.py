@@ -12,7 +12,7 @@ import random
 import sys
 import time
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
@@ -47,7 +47,7 @@ def contract(*, items: bool) -> Contract:
 def orders(count: int, poison: float = 0.0) -> list[str]:
     """Orders with one or two items, filled up to BYTES; `poison` of them with a wrong amount."""
     chance = random.Random(1)
-    begin = datetime(2026, 3, 1)
+    begin = datetime(2026, 3, 1, tzinfo=UTC)
     return [_order(i, begin, chance, poison) for i in range(count)]
 
 
@@ -63,7 +63,9 @@ def _order(number: int, begin: datetime, chance: random.Random, poison: float) -
     amount = round(sum(item["quantity"] * item["price"] for item in items), 2)  # type: ignore[operator]
     order = {
         "order_id": f"ORD{number:09d}",
-        "timestamp": (begin + timedelta(milliseconds=37 * number)).isoformat(timespec="milliseconds") + "Z",
+        "timestamp": (begin + timedelta(milliseconds=37 * number))
+        .isoformat(timespec="milliseconds")
+        .replace("+00:00", "Z"),
         "user_id": chance.randrange(100_000),
         "action": "purchase" if chance.random() < 0.95 else "refund",
         "amount": "none" if chance.random() < poison else amount,
@@ -78,16 +80,23 @@ def _order(number: int, begin: datetime, chance: random.Random, poison: float) -
 def table(texts: list[str]) -> pa.Table:
     """The records as the reader hands them over, in chunks."""
     headers = pa.list_(pa.struct([("key", pa.string()), ("value", pa.binary())]))
-    return pa.Table.from_batches([
-        pa.record_batch({
-            "partition": pa.array([0] * len(part), pa.int32()), "offset": pa.array(range(at, at + len(part)), pa.int64()),
-            "kafka_time": pa.array([1_772_600_000_000 + at] * len(part), pa.timestamp("ms")),
-            "key": pa.nulls(len(part), pa.binary()), "value": pa.array([t.encode() for t in part], pa.binary()),
-            "text": pa.array(part, pa.string()), "headers": pa.nulls(len(part), headers),
-        })
-        for at in range(0, len(texts), CHUNK)
-        for part in [texts[at : at + CHUNK]]
-    ])  # fmt: skip
+    return pa.Table.from_batches(
+        [
+            pa.record_batch(
+                {
+                    "partition": pa.array([0] * len(part), pa.int32()),
+                    "offset": pa.array(range(at, at + len(part)), pa.int64()),
+                    "kafka_time": pa.array([1_772_600_000_000 + at] * len(part), pa.timestamp("ms")),
+                    "key": pa.nulls(len(part), pa.binary()),
+                    "value": pa.array([t.encode() for t in part], pa.binary()),
+                    "text": pa.array(part, pa.string()),
+                    "headers": pa.nulls(len(part), headers),
+                }
+            )
+            for at in range(0, len(texts), CHUNK)
+            for part in [texts[at : at + CHUNK]]
+        ]
+    )
 
 
 def cpu(work: Callable[[], object], times: int = 5) -> float:

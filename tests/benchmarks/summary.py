@@ -126,8 +126,8 @@ def _summary(what: str, rows: Sequence[Row]) -> list[list[str]]:
     """Two lines: the medians, and from which to which value."""
     spreads = [(spread(map(value, rows)), style) for _, value, style in FIGURES]
     middle = [format(each.median, style) for each, style in spreads]
-    ranges = [f"{each.low:{style}}–{each.high:{style}}" for each, style in spreads]
-    return [["median", what, *middle], ["min–max", "", *ranges]]
+    ranges = [f"{each.low:{style}}-{each.high:{style}}" for each, style in spreads]
+    return [["median", what, *middle], ["min-max", "", *ranges]]
 
 
 def _aligned(cells: Sequence[Sequence[str]]) -> str:

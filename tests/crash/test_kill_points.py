@@ -23,11 +23,11 @@ from tests.servers.command import Cli, Running
 SMALL_BATCHES = ("--set", "batch.records=1500")  # 6,240 records come in three batches at least
 ONE_IN_MEMORY = ("--set", "batch.records=3000", "--set", "batch.wait=60s")  # one committed, one waiting
 
-HITS = {"in_assign": 1, "mid_insert": 5}
-"""Which time the place is hit. A batch passes mid_insert three times; the others once: the second."""
+SECOND_BATCH = {"in_assign": 1, "mid_insert": 5}
+"""Which hit of a place is in the second batch, where it is not the second one."""
 
-COMMITTED = {"after_commit": 2, "before_acknowledge": 2, "after_acknowledge": 2}
-"""How many batches are in the warehouse then."""
+COMMITTED = ("after_commit", "before_acknowledge", "after_acknowledge")
+"""Places where the batch is in the warehouse already."""
 
 ON_THE_WAY = [place for place in PLACES if place not in ("in_assign", "in_revoke")]
 
@@ -64,34 +64,33 @@ def log(tmp_path: Path) -> Path:
     return tmp_path / "hits"
 
 
-def fail(place: str, action: str, log: Path) -> dict[str, str]:
-    """The environment that ends the loader at a place."""
-    return {"LOADER_FAIL": f"{place}:{action}:{HITS.get(place, 2)}", "LOADER_FAIL_LOG": str(log)}
+def fail(place: str, action: str, log: Path, hit: int | None = None) -> dict[str, str]:
+    """The environment that ends the loader at a place, in the second batch if nothing else is said."""
+    number = hit or SECOND_BATCH.get(place, 2)
+    return {"LOADER_FAIL": f"{place}:{action}:{number}", "LOADER_FAIL_LOG": str(log)}
 
 
 @pytest.mark.parametrize("place", ON_THE_WAY)
-def test_killed_on_the_way(full: Full, pipeline: Pipeline, log: Path, place: str) -> None:
-    """SIGKILL in the second batch: the first is there, the second whole or not at all; then all is exact."""
+def test_ended_on_the_way(full: Full, pipeline: Pipeline, log: Path, place: str) -> None:
+    """SIGKILL in the second batch, then an error in the first batch of the recovery: all is exact.
+
+    What was committed before is there, the batch under way is there whole or not at all.
+    """
     killed = pipeline("load", *SMALL_BATCHES, env=fail(place, "kill", log))
     assert killed.code == -signal.SIGKILL, killed.err
-    assert log.read_text() == f"{place}\n"
-    assert pipeline.batches() == COMMITTED.get(place, 1)
+    assert pipeline.batches() == 1 + (place in COMMITTED)
     pipeline.check(full.records, caught_up=False)
-    goes_on(full, pipeline)
-    pipeline.verify()
 
-
-@pytest.mark.parametrize("place", ON_THE_WAY)
-def test_an_exception_on_the_way(full: Full, pipeline: Pipeline, log: Path, place: str) -> None:
-    """An unexpected error in the second batch is exit 70, one line, one file; the warehouse is exact."""
-    failed = pipeline("load", *SMALL_BATCHES, env=fail(place, "raise", log))
+    failed = pipeline("load", *SMALL_BATCHES, env=fail(place, "raise", log, hit=1))
     assert failed.code == 70, failed.err
     assert failed.json["error"]["kind"] == "internal"
     assert place in failed.json["error"]["message"]
     assert "Traceback" in Path(failed.json["error"]["address"]).read_text()
-    assert log.read_text() == f"{place}\n"
-    assert pipeline.batches() == COMMITTED.get(place, 1)
+    assert pipeline.batches() == 1 + 2 * (place in COMMITTED)
+
+    assert log.read_text() == f"{place}\n" * 2
     goes_on(full, pipeline)
+    pipeline.verify()
 
 
 @pytest.mark.parametrize(("action", "code"), [("kill", -signal.SIGKILL), ("raise", 70)])
@@ -109,7 +108,7 @@ def test_ended_while_it_begins(full: Full, pipeline: Pipeline, log: Path, action
 
 def test_killed_while_partitions_are_taken_away(full: Full, pipeline: Pipeline, log: Path) -> None:
     """SIGKILL in the rebalance callback, with a batch in memory: the next owner begins where we were."""
-    running = pipeline.start("run", *ONE_IN_MEMORY, env=fail_in_revoke("kill", log))
+    running = pipeline.start("run", *ONE_IN_MEMORY, env=fail("in_revoke", "kill", log, hit=1))
     with joining(full, pipeline, running) as newcomer:
         until(lambda: newcomer.consume(1, 0.1) is not None and running.process.poll() is not None, "killed")
     assert running.wait().code == -signal.SIGKILL
@@ -122,17 +121,12 @@ def test_killed_while_partitions_are_taken_away(full: Full, pipeline: Pipeline, 
 
 def test_an_exception_while_partitions_are_taken_away(full: Full, pipeline: Pipeline, log: Path) -> None:
     """An error in the rebalance callback is survived: the worker begins again from the warehouse."""
-    running = pipeline.start("run", *ONE_IN_MEMORY, env=fail_in_revoke("raise", log))
+    running = pipeline.start("run", *ONE_IN_MEMORY, env=fail("in_revoke", "raise", log, hit=1))
     with joining(full, pipeline, running) as newcomer:
         until(lambda: newcomer.consume(1, 0.1) is not None and "beginning again" in running.err, "restarted")
     assert running.terminate().code == 0
     assert log.read_text() == "in_revoke\n"
     goes_on(full, pipeline)
-
-
-def fail_in_revoke(action: str, log: Path) -> dict[str, str]:
-    """The environment that fails at the first rebalance."""
-    return {"LOADER_FAIL": f"in_revoke:{action}", "LOADER_FAIL_LOG": str(log)}
 
 
 class joining:  # noqa: N801 - reads as a sentence

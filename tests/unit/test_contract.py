@@ -141,7 +141,7 @@ def test_rewrite(text: str, expected: str | None) -> None:
 
 def python_reads(text: str) -> object:
     """Python's reading, with the texts of reals kept."""
-    return json.loads(text, parse_float=lambda number: Decimal(number))
+    return json.loads(text, parse_float=Decimal)
 
 
 _numbers = st.decimals(allow_nan=False, allow_infinity=False).map(lambda d: format(d, "f"))

@@ -1,14 +1,17 @@
 """The whole algorithm: read a batch, stage it, commit it with its offsets, then tell Kafka.
 
 `load` is the loop, `commit` the one retry of the program, `supervise` the one restart. A batch run
-and a stream differ only in when `batches` ends. Nothing here knows Kafka, DuckDB or a clock.
+and a stream differ only in when the source is finished. Nothing here knows Kafka, DuckDB or a clock.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Protocol
 
 from loader.batching import Batcher
@@ -16,9 +19,11 @@ from loader.errors import BrokerAway, FenceLost, HeadMoved, OffsetsMoved, Restar
 from loader.failpoints import fail_point
 from loader.guards import begin
 from loader.model import Batch, Position, Receipt
-from loader.ports import S, Source, Warehouse
+from loader.ports import P, S, Source, Warehouse
 from loader.stopping import Stop
 
+AHEAD = 1  # batches that may be staged beside the one that commits: more would only take memory
+LOOK = 0.02  # seconds to wait for records while a batch is being staged
 COMMIT_TRIES = 8
 FENCE_TRIES = 3  # a batch run that loses its spans this often in a row gives up (interface: exit 75)
 
@@ -42,45 +47,49 @@ class Observer(Protocol):
 
 
 def load(  # noqa: PLR0913, PLR0917 - the six parts of the machine
-    source: Source, warehouse: Warehouse[S], batcher: Batcher, stop: Stop, observer: Observer, sleep: Sleep
+    source: Source,
+    warehouse: Warehouse[S, P],
+    batcher: Batcher,
+    stop: Stop,
+    observer: Observer,
+    sleep: Sleep,
 ) -> None:
-    """Move records from the source to the warehouse until the source is finished or stopped."""
-    for batch in batches(source, warehouse, batcher, stop):
-        receipt = commit(batch, source, warehouse, observer, sleep)
-        observer.committed(receipt)
-        fail_point("before_acknowledge")
-        source.acknowledge({span.partition: Position(span.end, span.epoch) for span in receipt.spans})
-        fail_point("after_acknowledge")
-
-
-def batches(source: Source, warehouse: Warehouse[S], batcher: Batcher, stop: Stop) -> Iterator[Batch]:
-    """Yield a batch whenever one is due, and what is left when the stream ends or is stopped."""
-    while not (source.finished or stop.reached()):
-        chunk = source.read(
-            stop.patience(batcher.patience()), lambda new: begin(source, warehouse, new, stop.new_warehouse)
-        )
-        if chunk:
-            batcher.add(stop.bounded(chunk))
-        if batcher.due() or (chunk and chunk.due):
-            yield from filter(None, [batcher.take()])
-    yield from filter(None, [batcher.take()])
+    """Move records until the source is finished or stopped; a batch is staged while another commits."""
+    with ThreadPoolExecutor(1, "stage") as stager:
+        ahead: deque[Future[S]] = deque()
+        ending = False
+        while not ending:
+            patience = LOOK if ahead else stop.patience(batcher.patience())
+            chunk = source.read(patience, partial(begin, source, warehouse, stop.new_warehouse))
+            if chunk:
+                batcher.add(stop.bounded(chunk))
+            ending = source.finished or stop.reached()
+            settle = ending or (chunk is not None and bool(chunk.due))
+            if (settle or batcher.due()) and (batch := batcher.take()):
+                fail_point("after_consume")
+                ahead.append(stager.submit(warehouse.stage, batch))
+            while ahead and (settle or len(ahead) > AHEAD or ahead[0].done()):
+                receipt = commit(ahead.popleft().result(), source, warehouse, observer, sleep)
+                observer.committed(receipt)
+                fail_point("before_acknowledge")
+                source.acknowledge({span.partition: Position(span.end, span.epoch) for span in receipt.spans})
+                fail_point("after_acknowledge")
 
 
 def commit(
-    batch: Batch, source: Source, warehouse: Warehouse[S], observer: Observer, sleep: Sleep
+    staged: S, source: Source, warehouse: Warehouse[S, P], observer: Observer, sleep: Sleep
 ) -> Receipt:
-    """Stage and commit one batch; split it again when others commit first, a few times with jitter."""
-    fail_point("after_consume")
-    staged = warehouse.stage(batch)
+    """Split and commit one batch; split it again when others commit first, a few times with jitter."""
+    split: P | None = None
     try:
         for attempt in range(COMMIT_TRIES):
+            split = warehouse.split(staged, split)
             source.confirm()
             try:
-                return warehouse.commit(staged)
+                return warehouse.commit(split)
             except HeadMoved:
-                observer.conflicted(batch, attempt)
+                observer.conflicted(staged.batch, attempt)
                 sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311 - jitter, not a secret
-                staged = warehouse.restage(staged)
     finally:
         warehouse.discard(staged)
     message = f"other writers committed first {COMMIT_TRIES} times in a row"

@@ -11,16 +11,16 @@ from collections.abc import Collection, Mapping
 from loader.errors import ActionNeeded, HeadMoved, OffsetsLost, Restart, TopicReplaced
 from loader.failpoints import fail_point
 from loader.model import Identity, LogRange, Position
-from loader.ports import S, Source, Warehouse
+from loader.ports import P, S, Source, Warehouse
 
 NEW_PIPELINE = "to load what is there now beside the old rows, give the pipeline and its table new names"
 
 
 def begin(
     source: Source,
-    warehouse: Warehouse[S],
-    partitions: Collection[int],
+    warehouse: Warehouse[S, P],
     new_warehouse: bool,  # noqa: FBT001 - a flag of the command line
+    partitions: Collection[int],
 ) -> Mapping[int, Position]:
     """Where each assigned partition begins, by the warehouse, after all checks.
 
@@ -41,7 +41,7 @@ def begin(
 
 
 def _record(
-    source: Source, warehouse: Warehouse[S], identity: Identity, missing: set[int], *, is_new: bool
+    source: Source, warehouse: Warehouse[S, P], identity: Identity, missing: set[int], *, is_new: bool
 ) -> None:
     starts = source.starts(missing) if is_new else dict.fromkeys(missing, 0)
     try:

@@ -1,7 +1,7 @@
 """The two interfaces of the engine: where records come from and where they go.
 
-`stage` and `commit` of a warehouse are separate, so that one batch can be staged while the one
-before it commits; staging touches nothing that a reader can see.
+`stage` of a warehouse is apart from `split` and `commit`, so that one batch is staged while the one
+before it commits; neither staging nor splitting touches anything that a reader can see.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Source(Protocol):
 
 
 class Staged(Protocol):
-    """A batch that is parsed, split and written, but seen by no one yet."""
+    """A batch whose records are parsed and checked, and seen by no one yet."""
 
     @property
     def batch(self) -> Batch:
@@ -72,9 +72,10 @@ class Staged(Protocol):
 
 
 S = TypeVar("S", bound=Staged)
+P = TypeVar("P")  # a split: what of a staged batch is new, twin or refused, by one state of the warehouse
 
 
-class Warehouse(Protocol[S]):
+class Warehouse(Protocol[S, P]):
     """Where rows, quarantine, ledger and offsets change in one transaction."""
 
     def recorded(self) -> Identity | None:
@@ -86,18 +87,25 @@ class Warehouse(Protocol[S]):
         ...
 
     def record(self, identity: Identity, starts: Mapping[int, int]) -> None:
-        """Make the identity and the first offsets of new partitions durable, before any read."""
+        """Make the identity and the first offsets of new partitions durable, before any read.
+
+        Raises HeadMoved when another worker has done so.
+        """
         ...
 
     def stage(self, batch: Batch) -> S:
-        """Parse, check, split and write a batch. Raises QuarantineLimit, WarehouseAway."""
+        """Parse and check a batch without looking at the warehouse; may run beside `commit`."""
         ...
 
-    def restage(self, staged: S) -> S:
-        """Split again after others committed; writes again only where the split has changed."""
+    def split(self, staged: S, before: P | None = None) -> P:
+        """Sort what was staged into new, twin and refused by what is committed now; write the rows.
+
+        `before` is the split that lost its race: what still is right of it is kept.
+        Raises QuarantineLimit, WarehouseAway, Restart.
+        """
         ...
 
-    def commit(self, staged: S) -> Receipt:
+    def commit(self, split: P) -> Receipt:
         """One transaction for everything; durable when it returns.
 
         Raises HeadMoved (split again), OffsetsMoved (we are the zombie), WarehouseAway. An unknown

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from loader.model import Chunk, Position, size
+from loader.model import Chunk, Position
 
 
 @dataclass(frozen=True, slots=True)

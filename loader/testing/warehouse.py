@@ -31,13 +31,20 @@ class Shared:
 
 @dataclass(frozen=True)
 class MemoryStaged:
+    """A batch, as it is."""
+
+    batch: Batch
+
+
+@dataclass(frozen=True)
+class MemorySplit:
     """A batch with the verdict on each record, made from the head `seen`."""
 
     batch: Batch
     seen: int
-    new: dict[str, tuple[tuple[int, int], dict[str, Any]]]
-    duplicates: list[tuple[int, int, str]]
-    quarantine: list[tuple[int, int, str]]
+    new: dict[str, tuple[tuple[int, int], dict[str, Any]]] = field(default_factory=dict)
+    duplicates: list[tuple[int, int, str]] = field(default_factory=list)
+    quarantine: list[tuple[int, int, str]] = field(default_factory=list)
 
 
 class MemoryWarehouse:
@@ -65,48 +72,49 @@ class MemoryWarehouse:
         self.shared.seq += 1
 
     def stage(self, batch: Batch) -> MemoryStaged:
-        """Sort the records into new, twin and refused, by what is committed now."""
-        staged = MemoryStaged(batch, self.shared.seq, {}, [], [])
-        table = batch.records.sort_by([("partition", "ascending"), ("offset", "ascending")])
-        for row in table.select(["partition", "offset", "text"]).to_pylist():
-            self._sort(staged, (row["partition"], row["offset"]), row["text"])
-        return staged
+        """Keep the batch."""
+        return MemoryStaged(batch)
 
-    def _sort(self, staged: MemoryStaged, place: tuple[int, int], text: str | None) -> None:
+    def split(self, staged: MemoryStaged, before: MemorySplit | None = None) -> MemorySplit:
+        """Sort the records into new, twin and refused, by what is committed now."""
+        del before
+        split = MemorySplit(staged.batch, self.shared.seq)
+        table = staged.batch.records.sort_by([("partition", "ascending"), ("offset", "ascending")])
+        for row in table.select(["partition", "offset", "text"]).to_pylist():
+            self._sort(split, (row["partition"], row["offset"]), row["text"])
+        return split
+
+    def _sort(self, split: MemorySplit, place: tuple[int, int], text: str | None) -> None:
         try:
             value = json.loads(text or "")
             key = value[self._id]
         except (ValueError, TypeError, KeyError):
-            staged.quarantine.append((*place, "unreadable"))
+            split.quarantine.append((*place, "unreadable"))
             return
-        known = staged.new[key][1] if key in staged.new else self.shared.rows.get(key)
+        known = split.new[key][1] if key in split.new else self.shared.rows.get(key)
         if known is None:
-            staged.new[key] = (place, value)
+            split.new[key] = (place, value)
         elif known == value:
-            staged.duplicates.append((*place, key))
+            split.duplicates.append((*place, key))
         else:
-            staged.quarantine.append((*place, "conflict"))
+            split.quarantine.append((*place, "conflict"))
 
-    def restage(self, staged: MemoryStaged) -> MemoryStaged:
-        """Sort again by what is committed now."""
-        return self.stage(staged.batch)
-
-    def commit(self, staged: MemoryStaged) -> Receipt:
+    def commit(self, split: MemorySplit) -> Receipt:
         """All or nothing. Raises HeadMoved, OffsetsMoved."""
-        shared, spans = self.shared, staged.batch.spans
-        if shared.seq != staged.seen:
-            message = f"the head is {shared.seq}, not {staged.seen}"
+        shared, spans = self.shared, split.batch.spans
+        if shared.seq != split.seen:
+            message = f"the head is {shared.seq}, not {split.seen}"
             raise HeadMoved(message)
         if any(shared.offsets[span.partition].offset != span.begin for span in spans):
             message = "a span does not begin at the committed offset"
             raise OffsetsMoved(message)
         shared.seq += 1
         shared.offsets |= {span.partition: Position(span.end, span.epoch) for span in spans}
-        for key, (place, value) in staged.new.items():
+        for key, (place, value) in split.new.items():
             shared.rows[key], shared.places[key] = value, place
-        shared.duplicates += staged.duplicates
-        shared.quarantine += staged.quarantine
-        receipt = Receipt(staged.batch.id, shared.seq, spans, _totals(staged))
+        shared.duplicates += split.duplicates
+        shared.quarantine += split.quarantine
+        receipt = Receipt(split.batch.id, shared.seq, spans, _totals(split))
         shared.receipts.append(receipt)
         return receipt
 
@@ -117,13 +125,13 @@ class MemoryWarehouse:
         """Nothing to close."""
 
 
-def _totals(staged: MemoryStaged) -> Totals:
-    consumed = staged.batch.records.num_rows
-    covered = sum(span.end - span.begin for span in staged.batch.spans)
+def _totals(split: MemorySplit) -> Totals:
+    consumed = split.batch.records.num_rows
+    covered = sum(span.end - span.begin for span in split.batch.spans)
     return Totals(
         consumed=consumed,
-        loaded=len(staged.new),
-        duplicates=len(staged.duplicates),
-        quarantined=len(staged.quarantine),
+        loaded=len(split.new),
+        duplicates=len(split.duplicates),
+        quarantined=len(split.quarantine),
         holes=covered - consumed,
     )

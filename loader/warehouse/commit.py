@@ -9,37 +9,39 @@ from loader.errors import HeadMoved, OffsetsMoved
 from loader.failpoints import fail_point
 from loader.model import Receipt, Span
 from loader.statements import statement
-from loader.warehouse.stage import Part, Staged
+from loader.warehouse.split import Part, Split
+from loader.warehouse.stage import phase
 from loader.warehouse.transaction import one, transaction
 
 
 def commit(
-    cursor: duckdb.DuckDBPyConnection, staged: Staged, *, pipeline: str, worker: str, contract: str
+    cursor: duckdb.DuckDBPyConnection, split: Split, *, pipeline: str, worker: str, contract: str
 ) -> Receipt:
     """Everything of a batch in one transaction, durable when it returns.
 
     Raises HeadMoved or OffsetsMoved with nothing changed, CommitFailed when the outcome of COMMIT
     is not known, duckdb.Error when a statement before it failed (nothing changed).
     """
-    batch = staged.batch
-    cursor.register("ledger", _ledger(staged))
+    batch = split.batch
+    cursor.register("ledger", _ledger(split))
     fail_point("before_begin")
+    seconds = split.staged.seconds
     try:
-        with transaction(cursor):
-            take_head(cursor, staged.seen)
+        with phase(seconds, "commit"), transaction(cursor):
+            take_head(cursor, split.seen)
             _move_offsets(cursor, pipeline, batch.id, batch.spans)
-            for part in staged.parts:
+            for part in split.parts:
                 _append(cursor, part)
                 fail_point("mid_insert")
-            facts = {"pipeline": pipeline, "batch": batch.id, "seq": staged.seen + 1, "kind": "load"}
+            facts = {"pipeline": pipeline, "batch": batch.id, "seq": split.seen + 1, "kind": "load"}
             sql = statement("load/insert_batch", **facts, worker=worker, contract=contract)
-            cursor.execute(sql, [str(staged.file) if staged.file else None])
+            cursor.execute(sql, [str(split.file) if split.file else None])
             cursor.execute(statement("load/insert_spans", **facts))
             fail_point("before_commit")
         fail_point("after_commit")
     finally:
         cursor.unregister("ledger")
-    return Receipt(batch.id, staged.seen + 1, batch.spans, staged.totals, staged.seconds)
+    return Receipt(batch.id, split.seen + 1, batch.spans, split.totals, seconds)
 
 
 def take_head(cursor: duckdb.DuckDBPyConnection, seen: int) -> None:
@@ -66,11 +68,11 @@ def _append(cursor: duckdb.DuckDBPyConnection, part: Part) -> None:
         cursor.execute(statement("load/insert_rows", rows=part.rows, **names))
 
 
-def _ledger(staged: Staged) -> pa.Table:
+def _ledger(split: Split) -> pa.Table:
     """One row per span: its range, and where its records ended."""
-    counts = {row["partition"]: row for row in staged.counts.to_pylist()}
+    counts = {row["partition"]: row for row in split.counts.to_pylist()}
     return pa.Table.from_pylist(
-        [_row(span, counts.get(span.partition, {})) for span in staged.batch.spans], SCHEMA
+        [_row(span, counts.get(span.partition, {})) for span in split.batch.spans], SCHEMA
     )
 
 

@@ -21,6 +21,7 @@ from loader.warehouse.commit import commit, take_head
 from loader.warehouse.files import WriterLock
 from loader.warehouse.limit import Breaker
 from loader.warehouse.migrate import ensure_target, open_warehouse
+from loader.warehouse.split import Split, Splitter
 from loader.warehouse.stage import Staged, Stager
 from loader.warehouse.transaction import CommitFailed, is_conflict, one, transaction
 from loader.warehouse.upkeep import Flusher, Publisher
@@ -32,7 +33,7 @@ SETTLE_TRIES = 20
 
 
 class DuckWarehouse:
-    """A DuckLake or a DuckDB file, for one pipeline. One thread uses it at a time."""
+    """A DuckLake or a DuckDB file, for one pipeline. One thread uses it, and another may `stage`."""
 
     def __init__(self, config: Config, *, accept_quarantine: bool = False) -> None:
         """Open, create and migrate. Raises WarehouseBusy, WarehouseAway, WarehouseMismatch."""
@@ -53,8 +54,9 @@ class DuckWarehouse:
         recent = self._commits.execute(statement("load/recent_share"), [self._pipeline]).fetchall()
         config = self._config
         self._breaker = Breaker(config.limits.quarantine, recent, accept=self._accept)
-        self._stager = Stager(
-            cursor=self._home.cursor(),
+        self._stager = Stager(self._home.cursor(), self._contract)
+        self._splitter = Splitter(
+            cursor=self._commits,
             contract=self._contract,
             pipeline=self._pipeline,
             topic=config.kafka.topic,
@@ -125,24 +127,27 @@ class DuckWarehouse:
         cursor.unregister("starts")
 
     def stage(self, batch: Batch) -> Staged:
-        """Parse, check, split and write; the warehouse is only read."""
+        """Parse and check; may run in another thread than the rest."""
         return self._stager.stage(batch)
 
-    def restage(self, staged: Staged) -> Staged:
-        """Split again; from here to the commit no other writer on this machine comes between."""
-        if self._is_lake:
+    def split(self, staged: Staged, before: Split | None = None) -> Split:
+        """Look up and write. From the second try on no other writer on this machine comes between."""
+        if staged.stager is not self._stager:
+            message = "the warehouse was opened anew after this batch was staged"
+            raise Restart(message)
+        if before and self._is_lake:
             self._lock.take()
-        return self._stager.restage(staged)
+        return self._splitter.split(staged, before)
 
-    def commit(self, staged: Staged) -> Receipt:
+    def commit(self, split: Split) -> Receipt:
         """The one transaction; an unknown outcome is settled here."""
-        names = {"pipeline": self._pipeline, "worker": self._worker, "contract": self._contract.digest()}
+        facts = {"pipeline": self._pipeline, "worker": self._worker, "contract": self._contract.digest()}
         try:
             with self._turn(), self._as_conflict():
-                receipt = commit(self._commits, staged, **names)
+                receipt = commit(self._commits, split, **facts)
         except CommitFailed as unknown:
-            receipt = self._settle(staged, unknown)
-        self._breaker.passed(staged.totals)
+            receipt = self._settle(split, unknown)
+        self._breaker.passed(split.totals)
         self._keep_up()
         return receipt
 
@@ -157,16 +162,17 @@ class DuckWarehouse:
     def _as_conflict(self) -> AbstractContextManager[None]:
         return _Conflicts(str(self._config.warehouse.file))
 
-    def _settle(self, staged: Staged, unknown: CommitFailed) -> Receipt:
+    def _settle(self, split: Split, unknown: CommitFailed) -> Receipt:
         """Learn by a write whether the batch is in. Raises Restart when it is not."""
+        batch = split.batch
         self.close()
         self._open()
         self._bump_head()
-        row = self._commits.execute(statement("load/find_batch"), [staged.batch.id]).fetchone()
+        row = self._commits.execute(statement("load/find_batch"), [batch.id]).fetchone()
         if row is None:
             message = f"COMMIT failed, the batch is not in the warehouse: {unknown}"
             raise Restart(message)
-        return Receipt(staged.batch.id, int(row[0]), staged.batch.spans, staged.totals, staged.seconds)
+        return Receipt(batch.id, int(row[0]), batch.spans, split.totals, split.staged.seconds)
 
     def _bump_head(self) -> None:
         for attempt in range(SETTLE_TRIES):
@@ -183,7 +189,7 @@ class DuckWarehouse:
         """Drop the staging tables of the batch and let the writers' lock go."""
         self._lock.give()
         with suppress(duckdb.Error):
-            self._stager.discard(staged)
+            self._splitter.discard(staged.batch)
 
     def close(self) -> None:
         """Close every connection: a DuckDB file can only be attached again when none lives."""
@@ -191,8 +197,9 @@ class DuckWarehouse:
         if self._publisher:
             self._publisher.renew()
             self._publisher = None
-        for connection in (self._commits, self._stager.cursor, self._home):
-            connection.close()
+        self._stager.close()
+        self._commits.close()
+        self._home.close()
 
 
 class _Conflicts:

@@ -2,7 +2,7 @@
 -- because of what a record holds: a value is exact, or the record is refused with all rules that it breaks.
 -- Purpose: every later step (duplicates, rows, quarantine, ledger) reads its output only.
 -- Input: relation {{ chunk }} (partition, "offset", kafka_time, key, value, text, headers); `text` is the value as
---   valid UTF-8 with long real numbers marked (loader/digits.py), NULL where the value is none.
+--   valid UTF-8 with long real numbers marked (loader/contract/digits.py), NULL where the value is none.
 -- Output: table {{ staging }}: the contract's columns in its order, then _partition INTEGER, _offset BIGINT,
 --   _kafka_time TIMESTAMPTZ, _reasons VARCHAR (NULL: good; '' : refused), _skip BOOLEAN (a tombstone to be skipped).
 -- With `explain`, run a second time if anything was refused: replaces the '' of {{ staging }} by the reasons,

@@ -21,7 +21,7 @@ import duckdb
 import pyarrow as pa
 
 from loader.contract import Column, Contract
-from loader.digits import candidates
+from loader.contract.digits import candidates
 from loader.statements import statement
 from loader.types import parse_type
 

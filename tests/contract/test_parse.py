@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loader.contract import Column, Contract
-from loader.digits import candidates, quote_long_numbers
+from loader.contract.digits import candidates, quote_long_numbers
 from loader.statements import statement
 from loader.types import parse_type
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from loader.errors import HeadMoved, OffsetsMoved
-from loader.model import Identity, Position, Totals
+from loader.model import Batch, Identity, Position, Receipt, Totals
 from loader.testing.warehouse import MemoryWarehouse, Shared
 from loader.warehouse.store import DuckWarehouse
 from tests.making import batch, make_config, order
@@ -66,6 +66,14 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
         each.close()
 
 
+def commit(warehouse: Any, made: Batch) -> Receipt:
+    """Take a batch all the way."""
+    staged = warehouse.stage(made)
+    receipt: Receipt = warehouse.commit(warehouse.split(staged))
+    warehouse.discard(staged)
+    return receipt
+
+
 def test_identity_and_offsets_are_recorded_once(bench: Bench) -> None:
     """The first offsets are durable before any batch, and a second worker cannot record them again."""
     assert bench.warehouse.recorded() == IDENTITY
@@ -79,7 +87,7 @@ def test_a_batch_moves_rows_and_offsets_together(bench: Bench) -> None:
     """After commit the rows are there, and the offsets are the ends of the spans, holes included."""
     staged = bench.warehouse.stage(batch((0, 0, [order(1), order(2)]), (1, 5, [order(3)]), holes=2))
     assert bench.warehouse.offsets() == {0: Position(0), 1: Position(5)}
-    receipt = bench.warehouse.commit(staged)
+    receipt = bench.warehouse.commit(bench.warehouse.split(staged))
     assert receipt.totals == Totals(consumed=3, loaded=3, holes=4)
     assert bench.warehouse.offsets() == {0: Position(4, 0), 1: Position(8, 0)}
     assert bench.ids() == ["ORD000001", "ORD000002", "ORD000003"]
@@ -88,34 +96,35 @@ def test_a_batch_moves_rows_and_offsets_together(bench: Bench) -> None:
 def test_twins_are_counted_and_conflicts_refused(bench: Bench) -> None:
     """Same id, same content: duplicate. Same id, other content: quarantined. In one batch and across."""
     first = [order(1), order(1), order(1, amount=9.99)]
-    receipt = bench.warehouse.commit(bench.warehouse.stage(batch((0, 0, first))))
+    receipt = commit(bench.warehouse, batch((0, 0, first)))
     assert receipt.totals == Totals(consumed=3, loaded=1, duplicates=1, quarantined=1)
     second = [order(1), order(1, amount=9.99), order(2)]
-    receipt = bench.warehouse.commit(bench.warehouse.stage(batch((1, 5, second))))
+    receipt = commit(bench.warehouse, batch((1, 5, second)))
     assert receipt.totals == Totals(consumed=3, loaded=1, duplicates=1, quarantined=1)
     assert bench.ids() == ["ORD000001", "ORD000002"]
 
 
 def test_an_unreadable_record_is_quarantined(bench: Bench) -> None:
     """A record that is no JSON object, and a null value, do not fail the batch."""
-    receipt = bench.warehouse.commit(bench.warehouse.stage(batch((0, 0, [b"{", None, order(1)]))))
+    receipt = commit(bench.warehouse, batch((0, 0, [b"{", None, order(1)])))
     assert receipt.totals == Totals(consumed=3, loaded=1, quarantined=2)
 
 
 def test_a_batch_without_records_moves_the_offsets(bench: Bench) -> None:
     """Only holes (control records) is progress too."""
-    receipt = bench.warehouse.commit(bench.warehouse.stage(batch((0, 0, []), holes=3)))
+    receipt = commit(bench.warehouse, batch((0, 0, []), holes=3))
     assert receipt.totals == Totals(holes=3)
     assert bench.warehouse.offsets()[0] == Position(3, 0)
 
 
 def test_the_head_refuses_what_was_split_before_another_commit(bench: Bench) -> None:
-    """A batch that was staged before another commit is refused, and passes after a new split."""
-    stale = bench.warehouse.stage(batch((0, 0, [order(1), order(2)])))
-    bench.warehouse.commit(bench.warehouse.stage(batch((1, 5, [order(1)]))))
+    """A batch that was split before another commit is refused, and passes after a new split."""
+    staged = bench.warehouse.stage(batch((0, 0, [order(1), order(2)])))
+    stale = bench.warehouse.split(staged)
+    commit(bench.warehouse, batch((1, 5, [order(1)])))
     with pytest.raises(HeadMoved):
         bench.warehouse.commit(stale)
-    receipt = bench.warehouse.commit(bench.warehouse.restage(stale))
+    receipt = bench.warehouse.commit(bench.warehouse.split(staged, stale))
     assert receipt.totals == Totals(consumed=2, loaded=1, duplicates=1)
     assert bench.ids() == ["ORD000001", "ORD000002"]
 
@@ -123,22 +132,32 @@ def test_the_head_refuses_what_was_split_before_another_commit(bench: Bench) -> 
 def test_a_zombie_cannot_commit(bench: Bench) -> None:
     """Who comes late with spans that were committed already is refused, and nothing changes."""
     zombie = bench.open_again() if bench.shares else bench.warehouse
-    late = zombie.stage(batch((0, 0, [order(1)])))
-    bench.warehouse.commit(bench.warehouse.stage(batch((0, 0, [order(1)]))))
+    staged = zombie.stage(batch((0, 0, [order(1)])))
+    late = zombie.split(staged)
+    commit(bench.warehouse, batch((0, 0, [order(1)])))
     with pytest.raises(HeadMoved):
         zombie.commit(late)
     with pytest.raises(OffsetsMoved):
-        zombie.commit(zombie.restage(late))
-    zombie.discard(late)
+        zombie.commit(zombie.split(staged, late))
+    zombie.discard(staged)
     assert bench.ids() == ["ORD000001"]
 
 
 def test_what_was_committed_is_there_after_a_restart(bench: Bench) -> None:
     """A new worker goes on where the last one committed, and knows its ids."""
-    bench.warehouse.commit(bench.warehouse.stage(batch((0, 0, [order(1)]))))
+    commit(bench.warehouse, batch((0, 0, [order(1)])))
     bench.warehouse.close()
     again = bench.open_again()
     assert again.recorded() == IDENTITY
     assert again.offsets() == {0: Position(1, 0), 1: Position(5)}
-    receipt = again.commit(again.stage(batch((0, 1, [order(1)]))))
+    receipt = commit(again, batch((0, 1, [order(1)])))
     assert receipt.totals == Totals(consumed=1, duplicates=1)
+
+
+def test_the_next_batch_is_staged_while_one_commits(bench: Bench) -> None:
+    """Two batches can be alive: the later one, staged before the first commits, still sees its ids."""
+    first, second = batch((0, 0, [order(1)])), batch((0, 1, [order(1), order(2)]))
+    staged = [bench.warehouse.stage(first), bench.warehouse.stage(second)]
+    bench.warehouse.commit(bench.warehouse.split(staged[0]))
+    receipt = bench.warehouse.commit(bench.warehouse.split(staged[1]))
+    assert receipt.totals == Totals(consumed=2, loaded=1, duplicates=1)

@@ -25,7 +25,8 @@ from tests.servers import topics
 from tests.servers.command import Cli, Running
 from tests.servers.kafka import KafkaServer
 
-BATCHES_PER_KILL = 15
+SMALL_BATCHES = ("--set", "batch.records=1000")
+BATCH = 2_000  # records in a batch then, nearly always: the source gives so many at once
 PATIENCE = 60.0  # seconds in which a restarted worker has to commit something
 EARLY = 0.2  # the share of kills that do not wait for a commit: they may meet the start
 
@@ -56,13 +57,13 @@ def random_kills(pipeline: Pipeline, story: Story, kills: int, seed: int) -> Ver
     """Kill the run on a topic that holds the story; raises AssertionError with what the oracle found."""
     chance, begun = random.Random(seed), time.monotonic()
     verdict = Verdict(pipeline.kind, seed, len(story.messages))
-    size = ("--set", f"batch.records={len(story.messages) // (kills * BATCHES_PER_KILL)}")
+    most = max(1, len(story.messages) // BATCH // kills)
     for _ in range(kills):
-        running = pipeline.start("run", *size)
-        _let_run(running, chance)
+        running = pipeline.start("run", *SMALL_BATCHES)
+        _let_run(running, chance, most)
         assert running.kill().code == -9, f"it ended before it was killed:\n{running.err}"
         _note(verdict, pipeline, len(story.messages))
-    assert pipeline("load", *size, timeout=600).code == 0
+    assert pipeline("load", *SMALL_BATCHES, timeout=600).code == 0
     verdict.counts = pipeline.check(read_topic(pipeline.bootstrap, pipeline.topic))._asdict()
     assert verdict.counts == story.expected._asdict()
     verdict.exact = True
@@ -72,9 +73,9 @@ def random_kills(pipeline: Pipeline, story: Story, kills: int, seed: int) -> Ver
     return verdict
 
 
-def _let_run(running: Running, chance: random.Random) -> None:
-    """Let it run to a random moment: after a few commits, or at once."""
-    wanted = 0 if chance.random() < EARLY else chance.randint(1, BATCHES_PER_KILL)
+def _let_run(running: Running, chance: random.Random, most: int) -> None:
+    """Let it run to a random moment: some time after the first to `most`-th commit, or at once."""
+    wanted = 0 if chance.random() < EARLY else chance.randint(1, most)
     deadline = time.monotonic() + PATIENCE
     while committed(running) < wanted and time.monotonic() < deadline and running.process.poll() is None:
         time.sleep(0.005)
@@ -97,7 +98,9 @@ def main(arguments: list[str] | None = None) -> int:
     """The command line of this module."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--records", type=int, default=500_000, help="unique ones; 2 %% duplicates come on top")
+    parser.add_argument(
+        "--records", type=int, default=500_000, help="unique ones; 2 %% duplicates come on top"
+    )
     parser.add_argument("--warehouse", choices=KINDS, default="ducklake")
     parser.add_argument("--seed", type=int, default=1)
     wanted = parser.parse_args(arguments)

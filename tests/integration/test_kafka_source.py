@@ -307,6 +307,28 @@ def test_memory_is_bounded_by_waiting(kafka: str, topic: MakeTopic) -> None:
     assert ranges(chunks) == {0: (0, 20_000)}
 
 
+def test_records_behind_the_frozen_end_are_cut_off(kafka: str, topic: MakeTopic) -> None:
+    """Produced while the reader was still far from the end: they lie in its way and are not given."""
+    name = topic(1)
+    topics.produce(kafka, name, numbered(10_000))
+    with closing(source_of(kafka, name, limits=Limits(records=500))) as source:
+        first = source.read(10.0, begin)
+        assert first
+        topics.produce(kafka, name, numbered(1_000, "late"))
+        chunks = [first, *drain(source)]
+    assert len(values(chunks)) == 10_000
+    assert ranges(chunks) == {0: (0, 10_000)}
+
+
+def test_spans_carry_the_leader_epoch(kafka: str, topic: MakeTopic) -> None:
+    """In mid-partition too, where only the consumer's position tells it."""
+    name = topic(1)
+    topics.produce(kafka, name, numbered(10_000))
+    with closing(source_of(kafka, name)) as source:
+        epochs = {span.epoch for chunk in drain(source) for span in chunk.spans}
+    assert epochs == {0}
+
+
 def test_large_messages_come_in_small_chunks(kafka: str, topic: MakeTopic) -> None:
     """Memory is bounded by bytes too; values above the limit are given without text."""
     name = topic(1, {"max.message.bytes": "3000000"})

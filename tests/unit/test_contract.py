@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loader.contract import Column, Contract, Source
-from loader.digits import MARK, candidates, quote_long_numbers
+from loader.contract.digits import MARK, candidates, quote_long_numbers
 from loader.errors import ConfigError
 from loader.types import parse_type
 

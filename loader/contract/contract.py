@@ -13,10 +13,10 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, Literal
 
-from loader import expressions as sql
-from loader.column import Column, Source
+from loader.contract import expressions as sql
+from loader.contract.column import Column, Source
+from loader.contract.parsing import Plan, Trees, deep, record_rules
 from loader.errors import ConfigError
-from loader.parsing import Plan, Trees, deep, record_rules
 from loader.statements import quote_identifier as name_
 from loader.statements import quote_text as text_
 from loader.types import parse_type

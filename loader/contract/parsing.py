@@ -10,8 +10,8 @@ import json
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from loader import expressions as sql
-from loader.column import Column
+from loader.contract import expressions as sql
+from loader.contract.column import Column
 from loader.statements import quote_identifier as name_
 from loader.statements import quote_text as text_
 from loader.types import SqlType

@@ -1,0 +1,190 @@
+"""Split a staged batch into new, twin and refused, by what is committed now, and write the rows.
+
+The look-up and the head it belongs to are read on one snapshot. Rows go to a Parquet file that no
+one knows yet; the warehouse is only read.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from loader.contract import Contract
+from loader.errors import QuarantineLimit, WarehouseAway
+from loader.failpoints import fail_point
+from loader.model import Batch, Totals
+from loader.statements import quote_identifier, statement
+from loader.warehouse.attach import INLINE_ROWS, translated
+from loader.warehouse.files import make_folder, sync_new_file
+from loader.warehouse.limit import Breaker
+from loader.warehouse.stage import Staged, at_offsets, names, phase, registered
+from loader.warehouse.transaction import one, transaction
+
+CONTROL_ROWS = 1_000  # quarantine and duplicates above so many rows get a file; below INLINE_CONTROL_ROWS
+CONTROL_BYTES = 1 << 20  # so do refused records above this size: they would swell the catalogue
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Rows for one table of the warehouse: a SELECT, and the file that holds them already, if any."""
+
+    schema: str
+    table: str
+    rows: str
+    count: int
+    file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """What a batch adds, if the head is still `seen`."""
+
+    staged: Staged
+    seen: int
+    parts: tuple[Part, ...]
+    counts: pa.Table  # by partition, as sql/load/counts.sql
+    totals: Totals
+
+    @property
+    def batch(self) -> Batch:
+        """The batch that was split."""
+        return self.staged.batch
+
+    @property
+    def file(self) -> Path | None:
+        """The Parquet file of the target rows, where there is one."""
+        return next((part.file for part in self.parts if part.schema == "main"), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Splitter:
+    """Splits the batches of one pipeline on one cursor. `folder` takes the files; None: no files."""
+
+    cursor: duckdb.DuckDBPyConnection
+    contract: Contract
+    pipeline: str
+    topic: str
+    table: str
+    folder: Path | None
+    breaker: Breaker
+
+    def split(self, staged: Staged, before: Split | None = None) -> Split:
+        """Look up, sort and write; what is right of the split before is kept.
+
+        Its file stays in any case: a COMMIT that failed may have named it.
+        Raises QuarantineLimit, WarehouseAway (disk full, folder gone).
+        """
+        with phase(staged.seconds, "split"):
+            seen, counts = self._look_up(staged.batch)
+        if before and counts.equals(before.counts) and self._same_rows(before):
+            return replace(before, seen=seen)
+        totals = _totals(staged.batch, counts)
+        if self.breaker.trips(totals):
+            raise self._limit(staged.batch, totals)
+        with phase(staged.seconds, "write"):
+            parts = tuple(self._parts(staged.batch, totals))
+        fail_point("after_write")
+        return Split(staged, seen, parts, counts, totals)
+
+    def discard(self, batch: Batch) -> None:
+        """Drop the staging tables of a batch."""
+        for name in names(batch).values():
+            self.cursor.execute(statement("load/drop_staging", name=name))
+
+    def _look_up(self, batch: Batch) -> tuple[int, pa.Table]:
+        parameters = self._parameters(batch)
+
+        def run(name: str) -> duckdb.DuckDBPyConnection:
+            return self.cursor.execute(statement(f"load/{name}", **parameters))
+
+        with transaction(self.cursor):  # one snapshot for the head and for what is known at it
+            seen = one(run("head"))
+            run("known_ids")
+            run("repeated_ids")
+            run("verdicts" if one(run("count_suspects")) else "no_verdicts")
+        offsets = run("refused_offsets").to_arrow_table()["_offset"]
+        with registered(self.cursor, chunk=at_offsets(batch.records, offsets)):
+            run("refused")
+        run("repeats")
+        return seen, run("counts").to_arrow_table()
+
+    def _same_rows(self, before: Split) -> bool:
+        """Whether its file still holds the right rows: counts are equal, so ask for the positions."""
+        if before.file is None:
+            return True
+        sql = statement("load/rows_changed", file=str(before.file), **self._parameters(before.batch))
+        return one(self.cursor.execute(sql)) == 0
+
+    def _parts(self, batch: Batch, totals: Totals) -> Iterator[Part]:
+        tables = names(batch)
+        rows = statement("load/rows", **self._parameters(batch))
+        yield self._part(batch, Part("main", self.table, rows, totals.loaded), totals.loaded > INLINE_ROWS)
+        rows, found = statement("load/all_rows", name=tables["refused"]), totals.quarantined
+        large = found > CONTROL_ROWS or (found and self._refused_bytes(batch) > CONTROL_BYTES)
+        yield self._part(batch, Part("loader", "quarantine", rows, found), bool(large))
+        rows, found = statement("load/all_rows", name=tables["repeats"]), totals.duplicates
+        yield self._part(batch, Part("loader", "duplicates", rows, found), found > CONTROL_ROWS)
+
+    def _part(self, batch: Batch, part: Part, large: bool) -> Part:  # noqa: FBT001 - what the caller found
+        """The part, in a file of our own where that is better than inside the catalogue."""
+        if not (self.folder and large):
+            return part
+        name = f"loader-{batch.id}-{time.time_ns() % 10**9:09d}.parquet"
+        file = self.folder / part.schema / part.table / name
+        try:
+            make_folder(file.parent)
+            self.cursor.execute(statement("load/write_parquet", rows=part.rows, file=str(file)))
+            sync_new_file(file)
+        except (duckdb.IOException, OSError) as error:
+            file.unlink(missing_ok=True)
+            raise _unwritten(error, file) from error
+        return replace(part, file=file)
+
+    def _refused_bytes(self, batch: Batch) -> int:
+        return one(self.cursor.execute(statement("load/refused_bytes", refused=names(batch)["refused"])))
+
+    def _limit(self, batch: Batch, totals: Totals) -> QuarantineLimit:
+        sql = statement("load/top_reasons", refused=names(batch)["refused"])
+        reasons = [
+            f"{reason} ({records}, e.g. {self.topic}[{partition}]@{offset} {message})"
+            for reason, records, partition, offset, message in self.cursor.execute(sql).fetchall()
+        ]
+        return self.breaker.error(self.topic, totals, reasons)
+
+    def _parameters(self, batch: Batch) -> dict[str, Any]:
+        contract = self.contract
+        ids = [quote_identifier(name) for name in contract.id]
+        return {
+            **names(batch),
+            "chunk": "chunk",
+            "batch": batch.id,
+            "pipeline": self.pipeline,
+            "topic": self.topic,
+            "table": self.table,
+            "ids": ids,
+            "id_text": f"concat_ws('|', {', '.join(ids)})",
+            "id_names": ", ".join(contract.id),
+            "content": [quote_identifier(n) for n in contract.content_columns if n not in contract.id],
+            "columns": [name for name, _ in contract.ddl()],
+            "event_time": quote_identifier(contract.event_time) if contract.event_time else "",
+        }
+
+
+def _totals(batch: Batch, counts: pa.Table) -> Totals:
+    columns = ("consumed", "loaded", "duplicates", "quarantined", "skipped")
+    sums = {name: sum(counts[name].to_pylist()) for name in columns}
+    covered = sum(span.end - span.begin for span in batch.spans)
+    return Totals(**sums, holes=covered - sums["consumed"])
+
+
+def _unwritten(error: Exception, file: Path) -> WarehouseAway:
+    if isinstance(error, duckdb.Error):
+        found = translated(error, str(file.parent))
+        return found if isinstance(found, WarehouseAway) else WarehouseAway(str(error), address=str(file))
+    return WarehouseAway(str(error), address=str(file.parent))

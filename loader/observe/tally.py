@@ -67,5 +67,6 @@ class Tally:
             "holes": counts.holes,
             "seconds": round(seconds, 3),
             "records_per_second": round(counts.consumed / seconds) if seconds else 0,
+            "phases": {name: round(spent, 3) for name, spent in self.phases.items()},
             "partitions": {str(number): span for number, span in sorted(self.partitions.items())},
         }

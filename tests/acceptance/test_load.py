@@ -12,7 +12,6 @@ from confluent_kafka.admin import AdminClient
 from tests.conftest import MakeKafka, MakeTopic
 from tests.pipelines import (
     KINDS,
-    POISON,
     SHORT_SESSION,
     Pipeline,
     Story,

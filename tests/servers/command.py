@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 REPOSITORY = Path(__file__).parents[2]
+DROPPED = ("LOADER", "PYTHONDONTWRITEBYTECODE")  # without bytecode every start compiles a second's worth
 
 
 @dataclass(frozen=True)
@@ -122,5 +123,5 @@ class Cli:
 
     def environment(self, extra: dict[str, str] | None = None) -> dict[str, str]:
         """The user's environment without LOADER variables; the repository can be imported from any folder."""
-        inherited = {key: value for key, value in os.environ.items() if not key.startswith("LOADER")}
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith(DROPPED)}
         return inherited | {"NO_COLOR": "1", "PYTHONPATH": str(REPOSITORY)} | self.env | (extra or {})

@@ -1,0 +1,157 @@
+"""Consumer groups as every Kafka user knows them: shared work, take-over, zombies, and independence."""
+
+from __future__ import annotations
+
+import signal
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+import pytest
+from confluent_kafka.admin import AdminClient
+
+from tests.conftest import MakeTopic
+from tests.pipelines import SHORT_SESSION, Pipeline, committed, tell, until
+from tests.servers import topics
+from tests.servers.command import Cli, Running
+from tests.servers.kafka import KafkaServer
+
+QUICK = ("--set", "batch.wait=200ms", "--set", "batch.records=1000")
+PART = 6_000  # unique orders that are produced at once
+
+PROTOCOLS: Mapping[str, Mapping[str, str]] = {
+    "cooperative": SHORT_SESSION,
+    "consumer": {"group.protocol": "consumer"},  # KIP-848: the broker decides about sessions
+}
+
+
+@pytest.fixture(scope="module")
+def quick_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
+    """A broker that throws silent members of both kinds of groups out after 1.5 s."""
+    settings = {"group.consumer.session.timeout.ms": "1500", "group.consumer.heartbeat.interval.ms": "300"}
+    with KafkaServer(tmp_path_factory.mktemp("kafka"), settings=settings) as server:
+        yield server
+
+
+@dataclass
+class Team:
+    """Workers of one group on one lake; the topic has four partitions."""
+
+    pipeline: Pipeline
+    workers: list[Running] = field(default_factory=list)
+    parts: int = 0
+
+    def joined_by(self, fail: str = "", log: Path | None = None) -> Running:
+        """Start a worker and wait until the group shares the partitions with it."""
+        env = {"LOADER_FAIL": fail, "LOADER_FAIL_LOG": str(log)} if fail else {}
+        self.workers.append(self.pipeline.start("run", *QUICK, env=env))
+        share = 4 // len(self.workers)
+        until(lambda: self.shares() == [share] * len(self.workers), "each worker has its share")
+        return self.workers[-1]
+
+    def shares(self) -> list[int]:
+        """How many partitions each member of the group has, by Kafka."""
+        admin = AdminClient({"bootstrap.servers": self.pipeline.bootstrap})
+        group = self.pipeline.group
+        members = admin.describe_consumer_groups([group])[group].result(20).members
+        return sorted(len(member.assignment.topic_partitions) for member in members)
+
+    def sends(self) -> None:
+        """Produce new orders with faults; twins of one id stand in different partitions."""
+        story = tell(PART, seed=1, partitions=4, duplicates=0.2, conflicts=0.02, first=self.parts * PART)
+        topics.produce(self.pipeline.bootstrap, self.pipeline.topic, story.messages)
+        self.parts += 1
+
+    def loads_all(self) -> None:
+        """Wait until the lake has everything."""
+        until(lambda: self.pipeline.behind() == 0, "all is loaded")
+
+    def stops(self, *workers: Running) -> None:
+        """End workers in good order, and judge what they have made."""
+        for worker in workers:
+            worker.process.terminate()
+        for worker in workers:
+            result = worker.wait()
+            assert result.code == 0, result.err
+        expected = (self.parts * PART, self.parts * PART // 5, self.parts * PART * 3 // 100, 0)
+        assert self.pipeline.check() == expected
+        self.pipeline.verify()
+
+
+@pytest.fixture(params=PROTOCOLS)
+def team(request: pytest.FixtureRequest, quick_kafka: KafkaServer, cli: Cli) -> Team:
+    """A group without workers yet, classic cooperative or KIP-848."""
+    topic = f"team-{uuid.uuid4().hex[:8]}"
+    topics.create(quick_kafka.bootstrap, topic, 4)
+    return Team(Pipeline(cli, quick_kafka.bootstrap, topic, client=dict(PROTOCOLS[request.param])))
+
+
+def test_two_workers_share_a_lake(team: Team) -> None:
+    """Two `loader run` of one group share the partitions, both commit, and no twin is loaded twice.
+
+    The second one joins while the first is in the middle of a load, and the first leaves again.
+    """
+    first = team.joined_by()
+    team.sends()
+    until(lambda: committed(first), "the first is at work")
+    second = team.joined_by()
+    team.sends()
+    until(lambda: committed(second), "the second is at work")
+    team.loads_all()
+    workers = {row["worker"] for row in team.pipeline.rows("SELECT DISTINCT worker FROM loader.batches")}
+    assert {worker.rpartition(":")[2] for worker in workers} == {str(first.pid), str(second.pid)}
+    assert first.terminate().code == 0
+    team.sends()
+    team.loads_all()
+    team.stops(second)
+
+
+def test_a_killed_workers_partitions_are_taken_over(team: Team) -> None:
+    """After `kill -9` of one worker in the middle of a load the other one finishes it."""
+    victim, heir = team.joined_by(), team.joined_by()
+    team.sends()
+    until(lambda: committed(victim), "the victim is at work")
+    victim.kill()
+    team.sends()
+    team.loads_all()
+    team.stops(heir)
+
+
+@pytest.mark.parametrize("place", ["after_write", "before_acknowledge"])
+def test_a_zombie_changes_nothing(team: Team, tmp_path: Path, place: str) -> None:
+    """A worker frozen past its session, with a batch staged or just committed, wakes up to a moved world.
+
+    Its partitions were taken over and loaded meanwhile; what it still wants to commit is refused, and it
+    begins again as a member like any other.
+    """
+    zombie, heir = team.joined_by(f"{place}:stop:2", tmp_path / "hits"), team.joined_by()
+    team.sends()
+    until((tmp_path / "hits").exists, "the worker is frozen")
+    until(lambda: psutil.Process(zombie.pid).status() == psutil.STATUS_STOPPED, "the worker is frozen")
+    team.loads_all()
+    assert team.shares() == [4]
+    done = team.pipeline.positions()
+    zombie.process.send_signal(signal.SIGCONT)
+    until(lambda: team.shares() == [2, 2], "the zombie has joined again")
+    assert team.pipeline.positions() == done
+    team.sends()
+    team.loads_all()
+    team.stops(zombie, heir)
+
+
+def test_different_groups_each_get_every_event(kafka: str, topic: MakeTopic, cli: Cli) -> None:
+    """Two pipelines with warehouses of their own, on one topic at the same time: each has it all."""
+    story, name = tell(3_000, seed=4), topic(partitions=3)
+    pipelines = [
+        Pipeline(cli, kafka, name, kind, pipeline, client=SHORT_SESSION)
+        for kind, pipeline in (("ducklake", "finance"), ("duckdb", "fraud"))
+    ]
+    running = [pipeline.start("run", *QUICK) for pipeline in pipelines]
+    topics.produce(kafka, name, story.messages)
+    ends = {partition: end for partition, (_, end) in topics.ends(kafka, name).items()}
+    for pipeline, process in zip(pipelines, running, strict=True):
+        until(lambda pipeline=pipeline: pipeline.acknowledged() == ends, "all is loaded and acknowledged")
+        assert process.terminate().code == 0
+        assert pipeline.check() == story.expected

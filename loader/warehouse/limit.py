@@ -45,8 +45,15 @@ class Breaker:
         )
         return QuarantineLimit(message, address=topic, hint="loader load --accept-quarantine")
 
-    def _together(self, totals: Totals) -> tuple[int, int]:
-        return (
-            totals.consumed + sum(consumed for consumed, _ in self._recent),
-            totals.quarantined + sum(quarantined for _, quarantined in self._recent),
-        )
+    def _together(self, totals: Totals) -> tuple[int, float]:
+        """Consumed and quarantined of the batch and of MEMORY records before it.
+
+        Of a batch that reaches further back than that, its average stands for the part that counts.
+        """
+        room, consumed, quarantined = MEMORY, totals.consumed, float(totals.quarantined)
+        for older, refused in self._recent:
+            counted = min(older, room)
+            room -= counted
+            consumed += counted
+            quarantined += refused * counted / older if older else 0.0
+        return consumed, quarantined

@@ -20,6 +20,7 @@ from loader.errors import ActionNeeded, WarehouseBusy
 from loader.statements import names, quote_identifier, source, statement
 from loader.warehouse.attach import connect, translated
 from loader.warehouse.migrate import has_control
+from loader.warehouse.transaction import roll_back
 
 if TYPE_CHECKING:
     from loader.config import Config
@@ -67,6 +68,11 @@ class Reader:
         """Begin one snapshot for everything that is read."""
         self.home.execute("BEGIN TRANSACTION READ ONLY")
         return self
+
+    def begin_again(self) -> None:
+        """After a statement that failed: a new snapshot, because the old one answers no more."""
+        roll_back(self.home)
+        self.home.execute("BEGIN TRANSACTION READ ONLY")
 
     def __exit__(self, *error: object) -> None:
         """Close the connection."""

@@ -35,20 +35,23 @@ def checks(reader: Reader) -> list[Check]:
             reader, "rows", "read/verify_rows", "tables hold what the ledger says, per batch and partition"
         ),
         _check(reader, "positions", "read/verify_positions", "no (partition, offset) stands in two places"),
-        _guarded("ids", lambda: _verdict("ids", reader.of_table("read/verify_ids"), "no id stands twice")),
-        _guarded("files", lambda: _files(reader)),
+        _guarded(
+            reader, "ids", lambda: _verdict("ids", reader.of_table("read/verify_ids"), "no id stands twice")
+        ),
+        _guarded(reader, "files", lambda: _files(reader)),
     ]
 
 
 def _check(reader: Reader, name: str, query: str, good: str) -> Check:
-    return _guarded(name, lambda: _verdict(name, reader.of_pipeline(query), good))
+    return _guarded(reader, name, lambda: _verdict(name, reader.of_pipeline(query), good))
 
 
-def _guarded(name: str, check: Callable[[], Check]) -> Check:
+def _guarded(reader: Reader, name: str, check: Callable[[], Check]) -> Check:
     """A check that cannot be carried out has failed: what cannot be read is not proved."""
     try:
         return check()
     except LoaderError as error:
+        reader.begin_again()
         return Check(name, "failed", str(error))
 
 

@@ -1,0 +1,139 @@
+"""Every check of `verify` can fail: each kind of damage is found by the check that is meant for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from loader.config import Config
+from loader.errors import ActionNeeded
+from loader.model import Identity
+from loader.warehouse.attach import connect
+from loader.warehouse.reading import Reader, query
+from loader.warehouse.store import DuckWarehouse
+from loader.warehouse.verify import Check, checks
+from tests.making import KINDS, batch, make_config, order
+
+Damage = Callable[[duckdb.DuckDBPyConnection], object]
+
+
+@pytest.fixture(params=KINDS)
+def loaded(request: pytest.FixtureRequest, tmp_path: Path) -> Config:
+    """A warehouse with two batches: 100 rows in a file of their own, and every other outcome once."""
+    config = make_config(tmp_path, request.param)
+    warehouse = DuckWarehouse(config)
+    warehouse.record(Identity("cluster", "orders", "topic-id", 1), {0: 0})
+    first = [order(n) for n in range(100)]
+    second = [order(1), order(2, amount=1.5), b"{", order(200)]
+    for made in (batch((0, 0, first)), batch((0, 100, second), holes=2)):
+        warehouse.commit(warehouse.split(warehouse.stage(made)))
+    warehouse.close()
+    return config
+
+
+def verdicts(config: Config) -> dict[str, Check]:
+    """All checks by name."""
+    with Reader(config) as reader:
+        return {check.name: check for check in checks(reader)}
+
+
+def test_a_sound_warehouse_passes_every_check(loaded: Config) -> None:
+    """The balance of a warehouse that the loader wrote is proved, and counts every place."""
+    found = verdicts(loaded)
+    assert {check.status for check in found.values()} == {"ok"}
+    with Reader(loaded) as reader:
+        (partition,) = reader.of_pipeline("read/partitions")
+    assert partition == {
+        "partition": 0, "begin": 0, "end": 106, "consumed": 104, "loaded": 101,
+        "duplicates": 1, "quarantined": 2, "skipped": 0, "holes": 2,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("check", "statement"),
+    [
+        ("chain", "DELETE FROM lake.loader.spans WHERE begin_offset = 0"),
+        (
+            "chain",
+            "UPDATE lake.loader.spans SET begin_offset = 101, consumed = consumed - 1 WHERE begin_offset = 100",
+        ),
+        ("chain", "UPDATE lake.loader.offsets SET next_offset = next_offset + 1"),
+        ("chain", "UPDATE lake.loader.offsets SET baseline = 1"),
+        ("balance", "UPDATE lake.loader.spans SET skipped = 1 WHERE begin_offset = 0"),
+        ("balance", "UPDATE lake.loader.batches SET loaded = loaded + 1, consumed = consumed + 1"),
+        ("balance", "DELETE FROM lake.loader.batches WHERE loaded = 100"),
+        ("rows", "DELETE FROM lake.main.orders WHERE order_id = 'ORD000007'"),
+        ("rows", "DELETE FROM lake.loader.quarantine"),
+        ("rows", "INSERT INTO lake.loader.duplicates SELECT * FROM lake.loader.duplicates"),
+        ("rows", "UPDATE lake.main.orders SET _batch = 5 WHERE order_id = 'ORD000007'"),
+        ("positions", "UPDATE lake.main.orders SET _offset = 3 WHERE _offset = 4"),
+        ("positions", "UPDATE lake.main.orders SET _offset = 1000 WHERE _offset = 4"),
+        ("ids", "UPDATE lake.main.orders SET order_id = 'ORD000003' WHERE order_id = 'ORD000004'"),
+    ],
+)
+def test_damage_is_found(loaded: Config, check: str, statement: str) -> None:
+    """A change behind the loader's back fails the check that is meant for it."""
+    with connect(loaded.warehouse) as home:
+        home.execute(statement)
+    assert verdicts(loaded)[check].status == "failed"
+
+
+def test_a_lost_or_broken_file_is_found(tmp_path: Path) -> None:
+    """A Parquet file that is missing, or cut short as after a power loss, fails `files`."""
+    config = make_config(tmp_path, "ducklake")
+    warehouse = DuckWarehouse(config)
+    warehouse.record(Identity("cluster", "orders", "topic-id", 1), {0: 0})
+    warehouse.commit(warehouse.split(warehouse.stage(batch((0, 0, [order(n) for n in range(100)])))))
+    warehouse.close()
+    (file,) = (config.warehouse.data_path / "main").rglob("*.parquet")
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-10])
+    assert verdicts(config)["files"].status == "failed"
+    file.unlink()
+    assert verdicts(config)["files"].detail == f"1 findings: missing {file}"
+    file.write_bytes(whole)
+    (file.parent / "left-by-a-kill.parquet").write_bytes(whole)
+    assert verdicts(config)["files"].status == "ok"
+    assert "1 without a name" in verdicts(config)["files"].detail
+
+
+def test_a_writer_keeps_readers_of_a_duckdb_file_out_unless_a_copy_is_published(tmp_path: Path) -> None:
+    """In another process a read verb answers from the copy and says its age; without one it is refused."""
+    config = make_config(tmp_path, "duckdb", warehouse={"publish": "copy.duckdb"})
+    warehouse = DuckWarehouse(config)
+    warehouse.record(Identity("cluster", "orders", "topic-id", 1), {0: 0})
+    warehouse.commit(warehouse.split(warehouse.stage(batch((0, 0, [order(1)])))))
+    try:
+        with duckdb.connect(str(tmp_path / "copy.duckdb"), read_only=True) as copy:
+            assert copy.execute("SELECT count(*) FROM loader.migrations").fetchone() == (1,)
+    finally:
+        warehouse.close()
+    with duckdb.connect(str(tmp_path / "copy.duckdb"), read_only=True) as copy:
+        assert copy.execute("SELECT order_id FROM orders").fetchall() == [("ORD000001",)]
+
+
+def test_nothing_loaded_yet_is_said_in_one_line(tmp_path: Path) -> None:
+    """A reader of a warehouse that is not there names the file and the way out."""
+    with pytest.raises(ActionNeeded, match="nothing has been loaded yet") as refused:
+        Reader(make_config(tmp_path))
+    assert refused.value.hint == "loader load"
+
+
+@pytest.mark.parametrize(
+    "sql", ["DELETE FROM orders", "COPY orders TO 'x.csv'", "SELECT 1; SELECT 2", "nonsense"]
+)
+def test_a_query_can_only_read(loaded: Config, sql: str) -> None:
+    """One statement that reads; everything else is refused and changes nothing."""
+    with Reader(loaded) as reader, pytest.raises(ActionNeeded):
+        query(reader, sql)
+    assert verdicts(loaded)["rows"].status == "ok"
+
+
+def test_the_shipped_analytics_run(loaded: Config) -> None:
+    """Those that need only the columns of this table give rows."""
+    with Reader(loaded) as reader:
+        assert query(reader, "duplicates_per_day").num_rows == 1
+        assert query(reader, "load_delay")["records"].to_pylist() == [101]

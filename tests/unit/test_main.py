@@ -1,0 +1,101 @@
+"""The command line: global options anywhere, one line for an error, exit codes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from loader.cli import main as module
+from loader.cli.main import hoisted, main
+from loader.errors import BrokerAway, ComparisonFailed, ConfigError, LoaderError, OffsetsLost
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("load --json", "--json load"),
+        ("load -c a.toml --max-records 5", "-c a.toml load --max-records 5"),
+        ("load --set a=b -q --set c=d", "--set a=b -q --set c=d load"),
+        ("--log-format json run", "--log-format json run"),
+        ("query --config=x.toml top", "--config=x.toml query top"),
+        ("query -- --json", "query -- --json"),
+    ],
+)
+def test_global_options_may_stand_after_the_verb(given: str, expected: str) -> None:
+    """They are moved to the front, with their values; what follows `--` is left alone."""
+    assert hoisted(given.split()) == expected.split()
+
+
+def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of one call in this process."""
+    with pytest.raises(SystemExit) as exit_:
+        main(words)
+    out, err = capsys.readouterr()
+    return int(exit_.value.code or 0), out, err
+
+
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Makes `loader init` raise what the test wants."""
+
+    def fail_with(error: Exception) -> None:
+        def init(*_: object, **__: object) -> None:
+            raise error
+
+        monkeypatch.setattr(module, "app", init)
+
+    return fail_with
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (OffsetsLost("offsets 5 to 9 are gone", address="orders[0]@5", hint="act"), 1),
+        (ConfigError("wrong"), 2),
+        (ComparisonFailed("differs"), 3),
+        (BrokerAway("no broker"), 75),
+        (ValueError("a bug"), 70),
+        (KeyboardInterrupt(), 130),
+    ],
+)
+def test_each_kind_of_error_has_its_exit_code(
+    failing: Any, capsys: pytest.CaptureFixture[str], error: Exception, code: int
+) -> None:
+    """As the table in README and interface says; without -v never a traceback."""
+    failing(error)
+    found, out, err = run(capsys, "init")
+    assert found == code
+    assert out == ""
+    assert "Traceback" not in err
+    if isinstance(error, LoaderError):
+        assert err == f"error: {error}\n"
+
+
+def test_a_failure_with_json_is_one_object(failing: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """Programs get the error with its kind, address and hint; people get the line on stderr."""
+    failing(OffsetsLost("gone", address="orders[0]@5", hint="act"))
+    code, out, _ = run(capsys, "load", "--json")
+    assert json.loads(out) == {
+        "command": "",
+        "outcome": "error",
+        "exit_code": code,
+        "error": {"kind": "offsets_lost", "message": "gone", "address": "orders[0]@5", "hint": "act"},
+    }
+
+
+def test_an_unknown_verb_names_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    """A typing mistake is exit 2 with the way out."""
+    code, _, err = run(capsys, "laod")
+    assert code == 2
+    assert "Did you mean" in err
+
+
+def test_help_and_version_are_quick_ways_out(capsys: pytest.CaptureFixture[str]) -> None:
+    """Both exit 0 and say what they should on stdout."""
+    code, out, _ = run(capsys, "--version")
+    assert (code, out.split()[0]) == (0, "loader")
+    code, out, _ = run(capsys, "load", "--help")
+    assert code == 0
+    assert "--max-records" in out

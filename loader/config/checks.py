@@ -47,6 +47,7 @@ def findings(tree: Tree) -> Iterator[Finding]:
     yield from _ids(tree, columns)
     yield from _event_time(tree, columns)
     yield from _names(columns)
+    yield from _exact_in_a_lake(tree, columns)
     for name, column in columns.items():
         if isinstance(column, dict):
             yield from _column(("table", "columns", name), column)
@@ -58,6 +59,16 @@ def at(tree: Tree, *path: str, of: type | tuple[type, ...] = object) -> Toml:
     for part in path:
         value = value.get(part) if isinstance(value, dict) else None
     return value if isinstance(value, of) else None
+
+
+def _exact_in_a_lake(tree: Tree, columns: Tree) -> Iterator[Finding]:
+    """HUGEINT: Parquet has no such type, so DuckDB would write a DOUBLE and lose digits."""
+    address = _parsed(parse_address, at(tree, "warehouse", "path", of=str))
+    for name in columns if address and address[0] == "ducklake" else ():
+        type_ = _parsed(parse_type, at(columns, name, "type", of=str))
+        if type_ and any(kind in type_.sql() for kind in ("HUGEINT", "UHUGEINT")):
+            what = "HUGEINT cannot be kept exactly in a lake's Parquet files; use DECIMAL(38,0)"
+            yield Finding(("table", "columns", name, "type"), what)
 
 
 def _client(tree: Tree) -> Iterator[Finding]:

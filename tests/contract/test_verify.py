@@ -58,7 +58,7 @@ def test_a_sound_warehouse_passes_every_check(loaded: Config) -> None:
         ("chain", "DELETE FROM lake.loader.spans WHERE begin_offset = 0"),
         (
             "chain",
-            "UPDATE lake.loader.spans SET begin_offset = 101, consumed = consumed - 1 WHERE begin_offset = 100",
+            "UPDATE lake.loader.spans SET begin_offset = 101, consumed = 3 WHERE begin_offset = 100",
         ),
         ("chain", "UPDATE lake.loader.offsets SET next_offset = next_offset + 1"),
         ("chain", "UPDATE lake.loader.offsets SET baseline = 1"),

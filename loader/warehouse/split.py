@@ -168,7 +168,7 @@ class Splitter:
             "topic": self.topic,
             "table": self.table,
             "ids": ids,
-            "id_text": f"concat_ws('|', {', '.join(ids)})",
+            "id_text": f"nullif(concat_ws('|', {', '.join(ids)}), '')",
             "id_names": ", ".join(contract.id),
             "content": [quote_identifier(n) for n in contract.content_columns if n not in contract.id],
             "columns": [name for name, _ in contract.ddl()],

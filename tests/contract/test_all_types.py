@@ -101,7 +101,8 @@ def test_the_extensions_come_from_the_wheels(tmp_path: Path) -> None:
     DuckWarehouse(config).close()
     with connect(config.warehouse, read_only=True) as home:
         paths = home.execute(
-            "SELECT install_path FROM duckdb_extensions() WHERE loaded AND extension_name IN ('ducklake', 'sqlite_scanner')"
+            "SELECT install_path FROM duckdb_extensions() "
+            "WHERE loaded AND extension_name IN ('ducklake', 'sqlite_scanner')"
         ).fetchall()
         settings = home.execute("SELECT current_setting('autoinstall_known_extensions')").fetchone()
     assert len(paths) == 2

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from loader.errors import WarehouseBusy
-
-LOCK_SECONDS = 60.0
+LOG = logging.getLogger("loader.warehouse")
+LOCK_SECONDS = 10.0  # a commit of a large batch takes about two
 LOCK_LOOK = 0.005
 
 
@@ -42,26 +42,34 @@ def sync_new_file(path: Path) -> None:
 class WriterLock:
     """The advisory lock that writers of one local catalogue take in turn.
 
-    It is for progress only: without it large transactions starve small ones. Safety is the head's.
+    It is for progress only: without it large transactions starve small ones. Safety is the head's. So
+    a writer that is frozen while it holds the lock delays the others once, and does not stop them.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._handle: int | None = None
+        self._patience = LOCK_SECONDS
 
     def take(self) -> None:
-        """Wait for the lock. Raises WarehouseBusy after a minute; no effect when it is held."""
+        """Wait for the lock, LOCK_SECONDS at most, then go on without it; no effect when it is held."""
         if self._handle is not None:
             return
         handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
-        until = time.monotonic() + LOCK_SECONDS
+        until = time.monotonic() + self._patience
         while not _locked(handle):
             if time.monotonic() > until:
                 os.close(handle)
-                message = f"another writer has held the lock for {LOCK_SECONDS:.0f} s"
-                raise WarehouseBusy(message, address=str(self._path), hint="run again later")
+                self._go_on_without()
+                return
             time.sleep(LOCK_LOOK)
-        self._handle = handle
+        self._handle, self._patience = handle, LOCK_SECONDS
+
+    def _go_on_without(self) -> None:
+        """Do not wait again until the lock has been free: its holder is frozen, or very slow."""
+        if self._patience:
+            LOG.warning("%s: another writer does not let go of the lock, going on without it", self._path)
+        self._patience = 0.0
 
     def give(self) -> None:
         """Let the lock go; no effect when it is not held."""

@@ -123,9 +123,18 @@ def test_a_killed_workers_partitions_are_taken_over(team: Team) -> None:
     team.stops(heir)
 
 
-@pytest.mark.parametrize("place", ["after_write", "before_acknowledge"])
+@pytest.mark.parametrize(
+    ("team", "place"),
+    [
+        ("cooperative", "after_write"),
+        ("cooperative", "before_commit"),  # with the writers' lock in its hand
+        ("consumer", "after_write"),
+        ("consumer", "before_acknowledge"),
+    ],
+    indirect=["team"],
+)
 def test_a_zombie_changes_nothing(team: Team, tmp_path: Path, place: str) -> None:
-    """A worker frozen past its session, with a batch staged or just committed, wakes up to a moved world.
+    """A worker frozen past its session, before, in or after a transaction, wakes up to a moved world.
 
     Its partitions were taken over and loaded meanwhile; what it still wants to commit is refused, and it
     begins again as a member like any other.

@@ -39,6 +39,11 @@ class Batcher:
         if chunk.records.num_rows:
             self._chunks.append(chunk.records)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing has been read since the last batch was taken."""
+        return not self._spans
+
     def room(self) -> int:
         """How many records still fit."""
         return self._policy.records - self._records

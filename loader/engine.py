@@ -15,7 +15,7 @@ from functools import partial
 from typing import Protocol
 
 from loader.batching import Batcher
-from loader.errors import BrokerAway, FenceLost, HeadMoved, OffsetsMoved, Restart, WarehouseAway
+from loader.errors import ActionNeeded, BrokerAway, FenceLost, HeadMoved, OffsetsMoved, Restart, WarehouseAway
 from loader.failpoints import fail_point
 from loader.guards import begin
 from loader.model import Batch, Position, Receipt
@@ -57,13 +57,19 @@ def load(  # noqa: PLR0913, PLR0917 - the six parts of the machine
     """Move records until the source is finished or stopped; a batch is staged while another commits."""
     with ThreadPoolExecutor(1, "stage") as stager:
         ahead: deque[Future[S]] = deque()
+        trouble: ActionNeeded | None = None
         ending = False
         while not ending:
             patience = LOOK if ahead else stop.patience(batcher.patience())
-            chunk = source.read(patience, partial(begin, source, warehouse, stop.new_warehouse))
+            try:
+                chunk = source.read(patience, partial(begin, source, warehouse, stop.new_warehouse))
+            except ActionNeeded as found:  # what was read before it is good, and is committed first
+                chunk, trouble = None, found
             if chunk:
                 batcher.add(stop.bounded(chunk))
-            ending = source.finished or stop.reached()
+            elif not ahead and batcher.is_empty:
+                stop.idle()
+            ending = trouble is not None or source.finished or stop.reached()
             settle = ending or (chunk is not None and bool(chunk.due))
             if (settle or batcher.due()) and (batch := batcher.take()):
                 fail_point("after_consume")
@@ -74,6 +80,8 @@ def load(  # noqa: PLR0913, PLR0917 - the six parts of the machine
                 fail_point("before_acknowledge")
                 source.acknowledge({span.partition: Position(span.end, span.epoch) for span in receipt.spans})
                 fail_point("after_acknowledge")
+    if trouble:
+        raise trouble
 
 
 def commit(
@@ -118,6 +126,8 @@ def supervise(
             if stop.batch_run and fenced >= FENCE_TRIES:
                 message = f"another worker committed the same records first, {fenced} times in a row"
                 raise FenceLost(message, hint="run again when the other worker has ended") from reason
+            if stop.requested:
+                return None
             pause = stop.pause_before_restart(reason)
             observer.restarting(reason, pause)
             sleep(pause)

@@ -29,7 +29,7 @@ def begin(
     """
     identity, recorded = source.identity(), warehouse.recorded()
     if recorded is None and not new_warehouse:
-        _never_loaded(source, identity)
+        _never_loaded(source, warehouse, identity)
     if recorded:
         same_topic(identity, recorded)
     if missing := set(range(identity.partitions)) - warehouse.offsets().keys():
@@ -51,8 +51,9 @@ def _record(
         raise Restart(message) from moved
 
 
-def _never_loaded(source: Source, identity: Identity) -> None:
-    if acknowledged := source.acknowledged():
+def _never_loaded(source: Source, warehouse: Warehouse[S, P], identity: Identity) -> None:
+    acknowledged = source.acknowledged()
+    if acknowledged and warehouse.recorded() is None:  # still: another worker may have begun meanwhile
         total = sum(acknowledged.values())
         message = (
             f"the group has acknowledged offsets (sum {total}), but the warehouse is new; "

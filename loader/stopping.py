@@ -25,6 +25,7 @@ class Stop:
     requested: bool = False
     commits: int = 0
     _read: int = 0
+    _committed: int = 0
     _restarts: int = 0
     _begun: float = field(init=False)
     _last_good: float = field(init=False)
@@ -54,16 +55,21 @@ class Stop:
 
     def succeeded(self, receipt: Receipt) -> None:
         """Note a commit: the bound on being unreachable counts from here."""
-        del receipt
+        self._committed += receipt.totals.consumed
         self.commits += 1
         self._restarts = 0
+        self._last_good = self.clock()
+
+    def idle(self) -> None:
+        """Note that there is nothing to do: then being unreachable counts from here, too."""
         self._last_good = self.clock()
 
     def pause_before_restart(self, reason: Exception) -> float:
         """Seconds to wait before the next restart; raises the reason when the bound has passed."""
         away = self.clock() - self._last_good
-        if self.requested or away >= self.unreachable:
+        if away >= self.unreachable:
             raise _final(reason, away)
+        self._read = self._committed
         self._restarts += 1
         return float(min(LONGEST_PAUSE, 0.1 * 2**self._restarts))
 

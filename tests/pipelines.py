@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import random
+import signal
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -210,7 +211,8 @@ class Pipeline:
 
 
 def committed(running: Running) -> int:
-    """How many batches a running command says that it has committed."""
+    """How many batches a running command says that it has committed; it must not have failed."""
+    assert running.process.poll() in {None, 0, -signal.SIGKILL}, running.err
     return running.err.count("] committed ")
 
 

@@ -85,7 +85,9 @@ def show(
 
 
 def _entry(row: dict[str, Any]) -> dict[str, Any]:
-    headers = [{"key": h["key"], **_bytes(h["value"], "value")} for h in row["headers"] or []]
+    headers = [
+        {"key": h["key"], **_bytes(_raw(h["value"]), "value")} for h in json.loads(row["headers"] or "[]")
+    ]
     plain = {k: row[k] for k in ("partition", "offset", "kafka_time", "id", "state", "batch")}
     reasons = json.loads(row["reasons"])
     return {
@@ -95,6 +97,10 @@ def _entry(row: dict[str, Any]) -> dict[str, Any]:
         **_bytes(row["value"], "value"),
         "headers": headers,
     }
+
+
+def _raw(encoded: str | None) -> bytes | None:
+    return None if encoded is None else base64.b64decode(encoded)
 
 
 def _bytes(raw: bytes | None, name: str) -> dict[str, Any]:

@@ -98,6 +98,7 @@ class Signals:
         self._stop = stop
         self._grace = grace
         self.received = 0
+        self._timer: threading.Timer | None = None
 
     def __enter__(self) -> Self:
         """Take the two signals over."""
@@ -105,7 +106,9 @@ class Signals:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Give them back."""
+        """Give them back; the grace ends."""
+        if self._timer:
+            self._timer.cancel()
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
@@ -115,6 +118,6 @@ class Signals:
             os._exit(128 + number)
         self.received = number
         self._stop.requested = True
-        timer = threading.Timer(self._grace, os._exit, [128 + number if self._stop.batch_run else 0])
-        timer.daemon = True
-        timer.start()
+        self._timer = threading.Timer(self._grace, os._exit, [128 + number if self._stop.batch_run else 0])
+        self._timer.daemon = True
+        self._timer.start()

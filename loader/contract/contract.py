@@ -65,6 +65,11 @@ class Contract:
         """The columns that come from the value: what twin and conflict compare."""
         return tuple(column.name for column in self.columns if column.place.kind == "json")
 
+    @property
+    def is_nested(self) -> bool:
+        """Whether a column is a list, struct or map: DuckLake keeps inlined ones as text and spoils them."""
+        return any(column.type.is_nested for column in self.columns)
+
     def digest(self) -> str:
         """The same for contracts that read every record alike, in every process; 16 hexadecimal digits."""
         facts = json.dumps(asdict(self), sort_keys=True, default=str)

@@ -36,7 +36,7 @@ _COLON = re.compile(r"[ \t\r\n]*:")
 
 # a real literal of at least 16 characters of digits and point, where a value may stand
 _LONG_REAL = (
-    r"[\[:,\s]-?(?:"
+    r"(?:^|[\[:,\s])-?(?:"
     + "|".join(rf"[0-9]{{{whole}}}\.[0-9]{{{LONG - 1 - whole},}}" for whole in range(1, LONG - 1))
     + rf"|[0-9]{{{LONG - 1},}}\.[0-9]|[0-9]{{{LONG},}}[eE])"
 )

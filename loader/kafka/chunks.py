@@ -19,6 +19,7 @@ from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Message
 from loader.model import CHUNK_SCHEMA
 
 HEADERS = CHUNK_SCHEMA.field("headers").type
+LAST_TIME = 253_402_300_799_999  # the end of the year 9999, in milliseconds
 TIME = CHUNK_SCHEMA.field("kafka_time").type
 FRAMING = 5  # bytes: a zero and the four of the schema's id
 UNREADABLE = "(a header whose key is not UTF-8)"
@@ -91,12 +92,15 @@ def _parseable(value: pa.Array, text: pa.Array, message_bytes: int) -> pa.Array:
 
 
 def _times(messages: Sequence[Message]) -> pa.Array:
-    """Kafka's time in milliseconds; null where the producer or the log gave none."""
+    """Kafka's time in milliseconds; null where the producer or the log gave none, or nonsense."""
     times = pa.array([message.timestamp()[1] for message in messages], pa.int64())
-    if pc.min(times).as_py() > 0:
+    bounds = pc.min_max(times).as_py()
+    if bounds["min"] > 0 and bounds["max"] <= LAST_TIME:
         return times.view(TIME)
     stamps = [message.timestamp() for message in messages]
-    known = [time if kind != TIMESTAMP_NOT_AVAILABLE and time >= 0 else None for kind, time in stamps]
+    known = [
+        time if kind != TIMESTAMP_NOT_AVAILABLE and 0 <= time <= LAST_TIME else None for kind, time in stamps
+    ]
     return pa.array(known, pa.int64()).view(TIME)
 
 

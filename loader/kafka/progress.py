@@ -64,7 +64,8 @@ class Progress:
         self._reserve(int(partition.max(initial=0)))
         begins = self._begins[partition]
         owned = begins != NEVER
-        steps = np.diff(offset)[np.diff(partition) == 0]
+        order = np.argsort(partition, kind="stable")
+        steps = np.diff(offset[order])[np.diff(partition[order]) == 0]
         if (offset < begins)[owned].any() or (steps <= 0).any():
             message = f"{self.topic}: the client gave records from before our position"
             raise Restart(message)

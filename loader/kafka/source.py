@@ -118,7 +118,7 @@ class KafkaSource:
         while True:
             item = self._handover.get(max(0.0, until - time.monotonic()))
             if item is None:
-                self._look_at_others()
+                self._look_at_others(begin)
                 return None
             if isinstance(item, Chunk):
                 self._at.update({span.partition: span.end for span in item.spans})
@@ -130,7 +130,7 @@ class KafkaSource:
 
     @property
     def finished(self) -> bool:
-        """Whether everything below the frozen ends has been given (in a group: by any member)."""
+        """Whether everything below the frozen ends has been given (in a group: or is in the warehouse)."""
         return self._progress.ends is not None and not self._missing()
 
     def confirm(self) -> None:
@@ -191,11 +191,14 @@ class KafkaSource:
     # looking around
 
     def _look_around(self, begin: Begin) -> None:
-        """See now and then, in a stream, whether the topic is still there and has more partitions."""
-        if self._until_end or self._known is None:
+        """See now and then that the topic is still there and whole, and whether it has more partitions."""
+        if self._known is None:
             return
         if time.monotonic() - self._looked > LOOK_AGAIN:
             self.confirm()
+            self._look_at_ends()
+        if self._until_end:
+            return
         new = range(self._known.partitions, self._partitions)
         if new and not self._join_group and self._reader:
             LOG.info("%s has new partitions: %s", self._topic, list(new))
@@ -206,15 +209,22 @@ class KafkaSource:
         ends = self._progress.ends or {}
         return {partition for partition, end in ends.items() if self._at.get(partition, -1) < end}
 
-    def _look_at_others(self) -> None:
-        """In a batch run of a group, what we do not own is done when another member says so."""
+    def _look_at_ends(self) -> None:
+        """A log that has shrunk below a frozen end would never be read up to it. Raises OffsetsLost."""
+        ends = self._progress.ends or {}
+        for partition, log in self.log(ends).items():
+            if log.end < ends[partition]:
+                message = f"the log ended at {ends[partition]} and ends at {log.end} now: it was truncated"
+                raise OffsetsLost(message, address=f"{self._topic}[{partition}]@{log.end}")
+
+    def _look_at_others(self, begin: Begin) -> None:
+        """In a batch run of a group, what we do not own is done when the warehouse has it."""
         missing = self._missing()
         late = time.monotonic() - self._others_looked > OTHERS
         if not (missing and late and self._join_group) or missing & self._progress.owned:
             return
         self._others_looked = time.monotonic()
-        done = self.acknowledged()
-        self._at.update({partition: done[partition] for partition in missing & done.keys()})
+        self._at.update({partition: at.offset for partition, at in begin(sorted(missing)).items()})
 
     # what went wrong
 

@@ -6,7 +6,9 @@ is installed at run time.
 
 from __future__ import annotations
 
+import os
 import re
+import secrets
 import tempfile
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -46,8 +48,15 @@ def connect(
 
 
 def _settle_in(home: duckdb.DuckDBPyConnection, memory: int | None, threads: int) -> None:
-    temporary = str(Path(tempfile.gettempdir()) / "loader-duckdb")
-    home.execute(statement("warehouse/settings", threads=threads, memory=memory, temporary=temporary))
+    spill = str(_spill_folder() / f"{os.getpid()}-{secrets.token_hex(4)}")
+    home.execute(statement("warehouse/settings", threads=threads, memory=memory, temporary=spill))
+
+
+def _spill_folder() -> Path:
+    """A folder of this user's. Two connections must never spill into one: files have fixed names there."""
+    folder = Path(tempfile.gettempdir()) / f"loader-spill-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
 
 
 def _attach(address: Address, *, read_only: bool) -> str:
@@ -76,8 +85,10 @@ def translated(error: duckdb.Error, address: str) -> LoaderError:
         program, process = holder.groups()
         message = f"process {process} ({Path(program).name}) holds it"
         return WarehouseBusy(message, address=address, hint="run again when that process has ended")
-    if "No space left" in text:
+    if re.search(r"No space left|disk is full", str(error)):
         return WarehouseAway("the disk is full; nothing of the batch was loaded", address=address)
+    if "Out of Memory" in text:
+        return WarehouseAway(text, address=address, hint="raise limits.memory")
     if re.search(r"not a valid DuckDB|file is not a database|Corrupt|checksum|malformed", text):
         return WarehouseDamaged(text, address=address, hint="restore the warehouse from a backup")
     if re.search(r"does not exist|No such file", text) and "Catalog" not in type(error).__name__:

@@ -13,6 +13,7 @@ from pathlib import Path
 LOG = logging.getLogger("loader.warehouse")
 LOCK_SECONDS = 10.0  # a commit of a large batch takes about two
 LOCK_LOOK = 0.005
+_DURABLE: set[Path] = set()  # folders whose names this process has synced
 
 
 def sync(path: Path) -> None:
@@ -24,18 +25,29 @@ def sync(path: Path) -> None:
         os.close(handle)
 
 
-def make_folder(path: Path) -> None:
-    """Create a folder with its parents; each new name is made durable."""
-    if path.is_dir():
+def make_folder(path: Path, root: Path | None = None) -> None:
+    """Create a folder with its parents and make the names durable.
+
+    Those of all that are missing, and those below `root` whoever made them: DuckLake does not sync.
+    """
+    if path in _DURABLE:
         return
-    make_folder(path.parent)
+    is_there = path.is_dir()
+    if root and path != root and root in path.parents:
+        make_folder(path.parent, root)
+    elif is_there:
+        return
+    else:
+        make_folder(path.parent)
     path.mkdir(exist_ok=True)
     sync(path.parent)
+    _DURABLE.add(path)
 
 
-def sync_new_file(path: Path) -> None:
-    """Make a file that was just written durable, with its name."""
+def sync_new_file(path: Path, root: Path | None = None) -> None:
+    """Make a file that was just written durable, with its name and those of its folders below `root`."""
     sync(path)
+    make_folder(path.parent, root)
     sync(path.parent)
 
 

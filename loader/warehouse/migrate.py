@@ -12,7 +12,7 @@ import duckdb
 from loader.errors import WarehouseMismatch
 from loader.statements import names, statement
 from loader.warehouse.attach import INLINE_CONTROL_ROWS, connect
-from loader.warehouse.files import make_folder, sync_new_file
+from loader.warehouse.files import make_folder, sync, sync_new_file
 from loader.warehouse.transaction import transaction
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ def create_file(address: Address) -> None:
     temporary = Path(f"{address.file}.{os.getpid()}.new")
     temporary.unlink(missing_ok=True)
     duckdb.connect(str(temporary)).close()
+    sync(temporary)
     try:
         os.link(temporary, address.file)
     except FileExistsError:
@@ -59,13 +60,13 @@ def _migrate(home: duckdb.DuckDBPyConnection, *, is_lake: bool) -> None:
     if not has_control(home):
         with transaction(home):
             home.execute(statement("warehouse/bootstrap"))
-        if is_lake:
-            home.execute(statement("warehouse/inline_control", rows=INLINE_CONTROL_ROWS))
     applied = {row[0] for row in home.execute(statement("warehouse/migrations")).fetchall()}
     shipped = names("migrations")
     if unknown := sorted(applied - set(shipped)):
         message = f"the warehouse has migrations that this version does not know: {', '.join(unknown)}"
         raise WarehouseMismatch(message, hint="use the newer version of the loader that made them")
+    if is_lake and not applied:
+        home.execute(statement("warehouse/inline_control", rows=INLINE_CONTROL_ROWS))
     for name in shipped:
         if name not in applied:
             _apply(home, name)

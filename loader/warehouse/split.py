@@ -16,11 +16,11 @@ import duckdb
 import pyarrow as pa
 
 from loader.contract import Contract
-from loader.errors import QuarantineLimit, WarehouseAway
+from loader.errors import QuarantineLimit, Restart
 from loader.failpoints import fail_point
 from loader.model import Batch, Totals
 from loader.statements import quote_identifier, statement
-from loader.warehouse.attach import INLINE_ROWS, translated
+from loader.warehouse.attach import INLINE_ROWS
 from loader.warehouse.files import make_folder, sync_new_file
 from loader.warehouse.limit import Breaker
 from loader.warehouse.stage import Staged, at_offsets, names, phase, registered
@@ -78,7 +78,7 @@ class Splitter:
         """Look up, sort and write; what is right of the split before is kept.
 
         Its file stays in any case: a COMMIT that failed may have named it.
-        Raises QuarantineLimit, WarehouseAway (disk full, folder gone).
+        Raises QuarantineLimit, duckdb.Error and OSError (disk full, folder gone).
         """
         with phase(staged.seconds, "split"):
             seen, counts = self._look_up(staged.batch)
@@ -124,10 +124,11 @@ class Splitter:
     def _parts(self, batch: Batch, totals: Totals) -> Iterator[Part]:
         tables = names(batch)
         rows = statement("load/rows", **self._parameters(batch))
-        yield self._part(batch, Part("main", self.table, rows, totals.loaded), totals.loaded > INLINE_ROWS)
+        large = totals.loaded > (0 if self.contract.is_nested else INLINE_ROWS)
+        yield self._part(batch, Part("main", self.table, rows, totals.loaded), large)
         rows, found = statement("load/all_rows", name=tables["refused"]), totals.quarantined
-        large = found > CONTROL_ROWS or (found and self._refused_bytes(batch) > CONTROL_BYTES)
-        yield self._part(batch, Part("loader", "quarantine", rows, found), bool(large))
+        large = found > CONTROL_ROWS or (found > 0 and self._refused_bytes(batch) > CONTROL_BYTES)
+        yield self._part(batch, Part("loader", "quarantine", rows, found), large)
         rows, found = statement("load/all_rows", name=tables["repeats"]), totals.duplicates
         yield self._part(batch, Part("loader", "duplicates", rows, found), found > CONTROL_ROWS)
 
@@ -138,12 +139,12 @@ class Splitter:
         name = f"loader-{batch.id}-{time.time_ns() % 10**9:09d}.parquet"
         file = self.folder / part.schema / part.table / name
         try:
-            make_folder(file.parent)
+            make_folder(file.parent, self.folder.parent)
             self.cursor.execute(statement("load/write_parquet", rows=part.rows, file=str(file)))
             sync_new_file(file)
-        except (duckdb.IOException, OSError) as error:
-            file.unlink(missing_ok=True)
-            raise _unwritten(error, file) from error
+        except (duckdb.Error, OSError):
+            file.unlink(missing_ok=True)  # a part of it would keep a full disk full
+            raise
         return replace(part, file=file)
 
     def _refused_bytes(self, batch: Batch) -> int:
@@ -168,7 +169,7 @@ class Splitter:
             "topic": self.topic,
             "table": self.table,
             "ids": ids,
-            "id_text": f"nullif(concat_ws('|', {', '.join(ids)}), '')",
+            "id_text": f"nullif(concat_ws('|', {', '.join(f's.{id_}' for id_ in ids)}), '')",
             "id_names": ", ".join(contract.id),
             "content": [quote_identifier(n) for n in contract.content_columns if n not in contract.id],
             "columns": [name for name, _ in contract.ddl()],
@@ -179,12 +180,8 @@ class Splitter:
 def _totals(batch: Batch, counts: pa.Table) -> Totals:
     columns = ("consumed", "loaded", "duplicates", "quarantined", "skipped")
     sums = {name: sum(counts[name].to_pylist()) for name in columns}
-    covered = sum(span.end - span.begin for span in batch.spans)
-    return Totals(**sums, holes=covered - sums["consumed"])
-
-
-def _unwritten(error: Exception, file: Path) -> WarehouseAway:
-    if isinstance(error, duckdb.Error):
-        found = translated(error, str(file.parent))
-        return found if isinstance(found, WarehouseAway) else WarehouseAway(str(error), address=str(file))
-    return WarehouseAway(str(error), address=str(file.parent))
+    holes = sum(span.end - span.begin for span in batch.spans) - sums["consumed"]
+    if holes < 0:
+        message = "more records than offsets: the client gave some of them twice"
+        raise Restart(message)
+    return Totals(**sums, holes=holes)

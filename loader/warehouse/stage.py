@@ -18,11 +18,10 @@ import pyarrow.compute as pc
 
 from loader.contract import Contract
 from loader.contract.digits import candidates, quote_long_numbers
-from loader.errors import Restart, WarehouseAway
+from loader.errors import Restart
 from loader.failpoints import fail_point
 from loader.model import Batch
 from loader.statements import statement
-from loader.warehouse.attach import translated
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +42,13 @@ class Stager:
         self._busy = threading.Lock()
 
     def stage(self, batch: Batch) -> Staged:
-        """Parse and check. Raises Restart when closed meanwhile, WarehouseAway when memory ran out."""
+        """Parse and check. Raises Restart when closed meanwhile, duckdb.Error when memory ran out."""
         seconds: dict[str, float] = {}
         with self._busy, phase(seconds, "parse"):
             if self._cursor is None:
                 message = "the warehouse was opened anew"
                 raise Restart(message)
-            try:
-                self._parse(self._cursor, batch)
-            except duckdb.OutOfMemoryException as error:
-                raise WarehouseAway(str(error).split("\n", 1)[0], hint="raise limits.memory") from error
-            except duckdb.IOException as error:
-                raise translated(error, "staging") from error
+            self._parse(self._cursor, batch)
         fail_point("after_parse")
         return Staged(batch, self, seconds)
 

@@ -6,6 +6,7 @@ exception rolls back, and is raised again.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -47,4 +48,9 @@ def one(result: duckdb.DuckDBPyConnection) -> int:
 def is_conflict(error: BaseException) -> bool:
     """Whether another writer was first; the answer is to split again and try again."""
     text = str(error).lower()
-    return "conflict" in text or "database is locked" in text or "failed to commit ducklake" in text
+    if re.search(r"no space left|disk is full|disk i/o", text):
+        return False
+    return bool(
+        re.search(r"transaction conflict|write-write conflict|conflict on|database is locked", text)
+        or "failed to commit ducklake" in text
+    )

@@ -4,7 +4,7 @@
 CREATE OR REPLACE TABLE {{ refused }} AS
 WITH reasons AS (
     SELECT _partition, _offset, {{ id_text }} AS id, _reasons AS reasons
-    FROM {{ staging }}
+    FROM {{ staging }} AS s
     WHERE _reasons IS NOT NULL AND NOT _skip
     UNION ALL
     SELECT s._partition, s._offset, {{ id_text }},
@@ -21,6 +21,8 @@ WITH reasons AS (
 )
 SELECT
     {{ pipeline | text }} AS pipeline, {{ batch }}::BIGINT AS batch, c.partition, c."offset", c.kafka_time::TIMESTAMPTZ AS kafka_time,
-    c.key, c.value, c.headers, r.id, r.reasons, 'open' AS state
+    c.key, c.value,
+    CAST(to_json(list_transform(c.headers, lambda h: {'key': h.key, 'value': to_base64(h.value)})) AS VARCHAR) AS headers,
+    r.id, r.reasons, 'open' AS state
 FROM {{ chunk }} AS c
 JOIN reasons AS r ON r._partition = c.partition AND r._offset = c."offset";

@@ -31,4 +31,4 @@ SELECT
     f._batch AS first_batch
 FROM suspects AS s
 JOIN firsts AS f ON {% for id in ids %}{{ ' AND ' if not loop.first }}s.{{ id }} = f.{{ id }}{% endfor %}
-WHERE NOT (f._batch = {{ batch }} AND f._partition = s._partition AND f._offset = s._offset);
+WHERE (f._batch, f._partition, f._offset) IS DISTINCT FROM ({{ batch }}, s._partition, s._offset);

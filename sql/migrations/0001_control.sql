@@ -69,7 +69,7 @@ CREATE TABLE lake.loader.quarantine (
     kafka_time TIMESTAMPTZ,
     key BLOB,
     value BLOB,                       -- the bytes as they came; NULL is a tombstone
-    headers STRUCT(key VARCHAR, value BLOB)[],
+    headers VARCHAR,                  -- JSON: [{"key", "value": base64 or null}, …]; NULL without headers
     id VARCHAR,                       -- where it could be read
     reasons VARCHAR NOT NULL,         -- JSON: [{"column", "rule", "value", "message"}, …]
     state VARCHAR NOT NULL            -- open
@@ -82,7 +82,7 @@ CREATE TABLE lake.loader.duplicates (
     partition INTEGER NOT NULL,
     "offset" BIGINT NOT NULL,
     id VARCHAR NOT NULL,
-    first_partition INTEGER NOT NULL,
-    first_offset BIGINT NOT NULL,
-    first_batch BIGINT NOT NULL
+    first_partition INTEGER,          -- NULL where the first one was not loaded by the loader
+    first_offset BIGINT,
+    first_batch BIGINT
 );

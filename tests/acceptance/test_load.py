@@ -26,7 +26,7 @@ from tests.servers.command import Cli, Running
 from tests.servers.kafka import free_ports
 
 SMALL_BATCHES = ("--set", "batch.records=1000")
-MANY = 60_000  # with small batches enough for seconds
+MANY = 40_000  # with small batches enough for seconds
 
 
 @pytest.fixture

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -26,6 +28,15 @@ from loader.errors import BrokerAway, ComparisonFailed, ConfigError, LoaderError
 def test_global_options_may_stand_after_the_verb(given: str, expected: str) -> None:
     """They are moved to the front, with their values; what follows `--` is left alone."""
     assert hoisted(given.split()) == expected.split()
+
+
+@pytest.fixture(autouse=True)
+def own_logging() -> Iterator[None]:
+    """What `main` sets up for the process ends with the test."""
+    root = logging.getLogger()
+    before = root.handlers[:]
+    yield
+    root.handlers[:] = before
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:

@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from loader.contract import expressions as sql
+from loader.contract import quick
 from loader.contract.column import Column, Source
 from loader.contract.parsing import Plan, Trees, deep, record_rules
 from loader.errors import ConfigError
@@ -75,9 +76,16 @@ class Contract:
         facts = json.dumps(asdict(self), sort_keys=True, default=str)
         return hashlib.sha256(facts.encode()).hexdigest()[:16]
 
-    def parse_parameters(self, chunk: str, staging: str) -> dict[str, object]:
-        """What the template `load/parse` needs to stage a chunk; the names are SQL, quoted if need be."""
-        return {"chunk": chunk, "staging": staging, "explain": False, **self._parameters}
+    def quick_parameters(self, chunk: str, staging: str) -> dict[str, object] | None:
+        """What the template `load/parse_quick` needs; None for a contract without a quick look."""
+        return {"chunk": chunk, "staging": staging, **self._quick} if self._quick else None
+
+    def parse_parameters(self, chunk: str, staging: str, *, more: bool = False) -> dict[str, object]:
+        """What the template `load/parse` needs to stage a chunk, or what `more` the quick look left.
+
+        The names are SQL, quoted if need be.
+        """
+        return {"chunk": chunk, "staging": staging, "explain": False, "more": more, **self._parameters}
 
     def explain_parameters(self, chunk: str, staging: str) -> dict[str, object]:
         """The same template, to give the refused records of a staged chunk their reasons.
@@ -87,9 +95,17 @@ class Contract:
         return {**self.parse_parameters(chunk, staging), "explain": True, **self._explanations}
 
     @cached_property
-    def _parameters(self) -> dict[str, object]:
+    def _plans(self) -> tuple[list[Plan], Trees]:
         trees = Trees()
-        plans = [Plan(index, column, trees) for index, column in enumerate(self.columns)]
+        return [Plan(index, column, trees) for index, column in enumerate(self.columns)], trees
+
+    @cached_property
+    def _quick(self) -> dict[str, object] | None:
+        return quick.parameters(*self._plans, self.message_bytes)
+
+    @cached_property
+    def _parameters(self) -> dict[str, object]:
+        plans, trees = self._plans
         texts = [plan for plan in plans if plan.is_text]
         for position, plan in enumerate(texts, 1):
             plan.type_position = position

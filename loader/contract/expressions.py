@@ -12,7 +12,7 @@ because DuckDB's JSON reads reals as doubles and forgets their text.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from loader.statements import quote_identifier as name_
@@ -130,9 +130,9 @@ def quick(type_: SqlType, leaf: str, casted: str) -> str:  # noqa: PLR0911 - one
     if kind == "UUID":
         return f"{text} LIKE '________-____-____-____-____________' AND {casted} IS NOT NULL"
     if kind == "DATE":
-        return f"CAST({casted} AS VARCHAR) = {text} AND {_in_range(kind, casted)}"
+        return f"CAST({casted} AS VARCHAR) = {text} AND {in_range(kind, casted)}"
     if type_.is_time:
-        return f"{_in_range(kind, casted)} AND {_shaped(text, zoned=kind == 'TIMESTAMPTZ')}"
+        return f"{in_range(kind, casted)} AND {_shaped(text, zoned=kind == 'TIMESTAMPTZ')}"
     return f"{casted} IS NOT NULL"
 
 
@@ -237,7 +237,7 @@ def is_marked(leaf: str) -> str:
     return f"(starts_with({leaf}, chr(0)) AND regexp_full_match(substring({leaf}, 2), '{_MARKED_NUMBER}'))"
 
 
-def _in_range(kind: str, value: str) -> str:
+def in_range(kind: str, value: str) -> str:
     """Years 1 to 9999; this also keeps 'infinity' out."""
     if kind == "DATE":
         return f"{value} BETWEEN DATE '{FIRST_DAY}' AND DATE '{LAST_DAY}'"
@@ -246,22 +246,26 @@ def _in_range(kind: str, value: str) -> str:
     return f"{value} BETWEEN {kind} '{first}' AND {kind} '{last}'"
 
 
-def _shaped(text: str, *, zoned: bool) -> str:
-    """True for a full date and time in ISO 8601 writing, with (`zoned`) or without an offset.
+def common_shape(text: str, ends: Iterable[str]) -> str:
+    """True for the common ways to write a full date and time, with one of the ends (`Z` or nothing).
 
-    The common writings by LIKE, a quarter of a regex's cost: the cast has checked the digits; the
-    first character is a digit, so no spaces stand in the year's place; hour 24 is out.
+    By LIKE, a quarter of a regex's cost: the cast has checked the digits; the first character is a
+    digit, so no spaces stand in the year's place; hour 24 is out.
     """
-    end = "Z" if zoned else ""
     shapes = " ".join(
         f"WHEN {19 + len(part) + len(end)} THEN {text} LIKE '____-__-__T__:__:__{part}{end}'"
+        for end in ends
         for part in ("", ".___", ".______")
     )
-    common = f"CASE strlen({text}) {shapes} ELSE false END"
-    return (
-        f"CASE WHEN {common} THEN {text} >= '0' AND {text} < ':' AND NOT contains({text}, 'T24') "
-        f"ELSE regexp_full_match({text}, '{_DAY}{(_FULL_CLOCK + _OFFSET) if zoned else _CLOCK}') END"
-    )
+    digit = f"{text} >= '0' AND {text} < ':' AND NOT contains({text}, 'T24')"
+    return f"(CASE strlen({text}) {shapes} ELSE false END AND {digit})"
+
+
+def _shaped(text: str, *, zoned: bool) -> str:
+    """True for a full date and time in ISO 8601 writing, with (`zoned`) or without an offset."""
+    common = common_shape(text, ["Z" if zoned else ""])
+    rare = f"regexp_full_match({text}, '{_DAY}{(_FULL_CLOCK + _OFFSET) if zoned else _CLOCK}')"
+    return f"CASE WHEN {common} THEN true ELSE {rare} END"
 
 
 def _local(text: str, zone: str) -> str:
@@ -271,13 +275,13 @@ def _local(text: str, zone: str) -> str:
     """
     if zone.upper() in {"UTC", "ETC/UTC", "GMT", "Z"}:
         value = f"TRY_CAST({text} || 'Z' AS TIMESTAMPTZ)"
-        return f"CASE WHEN {_in_range('TIMESTAMPTZ', value)} THEN {value} END"
+        return f"CASE WHEN {in_range('TIMESTAMPTZ', value)} THEN {value} END"
     days = (f"make_timestamptz(epoch_us(l + to_days({day})))" for day in (-1, 1))
     candidates = ", ".join(
         f"make_timestamptz(epoch_us(l) - epoch_us(timezone({text_(zone)}, {day})) + epoch_us({day}))"
         for day in days
     )
-    same = f"timezone({text_(zone)}, c) = l AND {_in_range('TIMESTAMPTZ', 'c')}"
+    same = f"timezone({text_(zone)}, c) = l AND {in_range('TIMESTAMPTZ', 'c')}"
     found = f"list_filter(list_distinct([{candidates}]), lambda c: {same})"
     all_ = f"list_transform([TRY_CAST({text} AS TIMESTAMP)], lambda l: {found})"
     return f"list_transform({all_}, lambda s: CASE WHEN len(s) = 1 THEN s[1] END)[1]"

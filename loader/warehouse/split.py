@@ -23,7 +23,7 @@ from loader.statements import quote_identifier, statement
 from loader.warehouse.attach import INLINE_ROWS
 from loader.warehouse.files import make_folder, sync_new_file
 from loader.warehouse.limit import Breaker
-from loader.warehouse.stage import Staged, at_offsets, names, phase, registered
+from loader.warehouse.stage import Staged, at_positions, names, phase, registered
 from loader.warehouse.transaction import one, transaction
 
 CONTROL_ROWS = 1_000  # quarantine and duplicates above so many rows get a file; below INLINE_CONTROL_ROWS
@@ -108,8 +108,8 @@ class Splitter:
             run("known_ids")
             run("repeated_ids")
             run("verdicts" if one(run("count_suspects")) else "no_verdicts")
-        offsets = run("refused_offsets").to_arrow_table()["_offset"]
-        with registered(self.cursor, chunk=at_offsets(batch.records, offsets)):
+        positions = run("refused_positions").to_arrow_table()
+        with registered(self.cursor, chunk=at_positions(batch.records, positions)):
             run("refused")
         run("repeats")
         return seen, run("counts").to_arrow_table()

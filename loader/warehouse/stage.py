@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 
 import duckdb
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from loader.contract import Contract
 from loader.contract.digits import candidates, quote_long_numbers
@@ -53,13 +52,29 @@ class Stager:
         return Staged(batch, self, seconds)
 
     def _parse(self, cursor: duckdb.DuckDBPyConnection, batch: Batch) -> None:
+        """The quick look, the exact statement for what it left, and the reasons of what that refused."""
         records, staging = _exact_numbers(batch.records), names(batch)["staging"]
+        contract = self._contract
+        quick = contract.quick_parameters("chunk", staging)
+        if quick:
+            with registered(cursor, chunk=records):
+                cursor.execute(statement("load/parse_quick", **quick))
+            records = self._marked(cursor, records, staging)
+            if not records.num_rows:
+                return
+            cursor.execute(statement("load/drop_doubtful", staging=staging))
         with registered(cursor, chunk=records):
-            cursor.execute(statement("load/parse", **self._contract.parse_parameters("chunk", staging)))
-        found = cursor.execute(statement("load/unexplained_offsets", staging=staging))
-        if len(offsets := found.to_arrow_table()["_offset"]):
-            with registered(cursor, chunk=at_offsets(records, offsets)):
-                cursor.execute(statement("load/parse", **self._contract.explain_parameters("chunk", staging)))
+            exact = contract.parse_parameters("chunk", staging, more=quick is not None)
+            cursor.execute(statement("load/parse", **exact))
+        refused = self._marked(cursor, records, staging)
+        if refused.num_rows:
+            with registered(cursor, chunk=refused):
+                cursor.execute(statement("load/parse", **contract.explain_parameters("chunk", staging)))
+
+    def _marked(self, cursor: duckdb.DuckDBPyConnection, records: pa.Table, staging: str) -> pa.Table:
+        """The records that the last statement did not accept."""
+        found = cursor.execute(statement("load/doubtful", staging=staging)).to_arrow_table()
+        return at_positions(records, found)
 
     def close(self) -> None:
         """Close the cursor, once a batch that is being parsed is done with."""
@@ -75,11 +90,14 @@ def names(batch: Batch) -> dict[str, str]:
     return {kind: f"{kind}_{batch.id}" for kind in kinds}
 
 
-def at_offsets(records: pa.Table, offsets: pa.ChunkedArray) -> pa.Table:
-    """The records at these offsets, of any partition: few, so that no join scans the whole batch."""
-    if not len(offsets):
+def at_positions(records: pa.Table, positions: pa.Table) -> pa.Table:
+    """The records at these positions (partition, offset): few, so that no join scans the whole batch."""
+    if not positions.num_rows:
         return records.slice(0, 0)
-    return records.filter(pc.is_in(records["offset"], value_set=offsets.combine_chunks()))
+    places = records.select(["partition", "offset"])
+    numbered = places.append_column("row", pa.array(range(places.num_rows), pa.int64()))
+    found = numbered.join(positions, keys=["partition", "offset"], join_type="left semi")
+    return records.take(found["row"])
 
 
 def _exact_numbers(records: pa.Table) -> pa.Table:

@@ -5,11 +5,12 @@
 --   valid UTF-8 with long real numbers marked (loader/contract/digits.py), NULL where the value is none.
 -- Output: table {{ staging }}: the contract's columns in its order, then _partition INTEGER, _offset BIGINT,
 --   _kafka_time TIMESTAMPTZ, _reasons VARCHAR (NULL: good; '' : refused), _skip BOOLEAN (a tombstone to be skipped).
+-- With `more` the records are added to {{ staging }}: those that the quick look left (parse_quick.sql).
 -- With `explain`, run a second time if anything was refused: replaces the '' of {{ staging }} by the reasons,
 --   JSON text: a list of column, rule, value, message.
 -- Names with $ are ours. Each stage refers to the one before it, so that nothing is computed twice;
 -- what is dear stands in a CASE that only odd records reach (DuckDB evaluates a branch on its rows only).
-{% if explain %}UPDATE {{ staging }} AS refused SET _reasons = explained.reasons FROM ({% else %}CREATE OR REPLACE TABLE {{ staging }} AS{% endif %}
+{% if explain %}UPDATE {{ staging }} AS refused SET _reasons = explained.reasons FROM ({% elif more %}INSERT INTO {{ staging }}{% else %}CREATE OR REPLACE TABLE {{ staging }} AS{% endif %}
 WITH "$records" AS NOT MATERIALIZED (
     SELECT
         partition AS "$partition", "offset" AS "$offset", make_timestamptz(epoch_us(kafka_time)) AS "$time",

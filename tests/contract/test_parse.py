@@ -19,6 +19,7 @@ from loader.contract import Column, Contract
 from loader.contract.digits import candidates, quote_long_numbers
 from loader.statements import statement
 from loader.types import parse_type
+from loader.warehouse.stage import at_positions
 
 Headers = list[dict[str, Any]]
 
@@ -34,11 +35,34 @@ def utf8(value: bytes | None, limit: int) -> str | None:
 
 
 class Parser:
-    """Runs the template on records as the warehouse does."""
+    """Runs the templates on records: as the warehouse does, or the exact statement alone."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, quick: bool) -> None:
+        self.quick = quick
         self.home = duckdb.connect(config={"threads": 1})
         self.home.execute("SET TimeZone = 'America/New_York'")  # the session's zone must not matter
+
+    def stage(self, contract: Contract, chunk: pa.Table) -> None:
+        """Fill the table `staging`."""
+        names = ("chunk", "memory.main.staging")
+        rest, quick = chunk, contract.quick_parameters(*names) if self.quick else None
+        if quick:
+            self.execute("load/parse_quick", chunk, quick)
+            rest = self.marked(chunk)
+            self.execute("load/drop_doubtful", chunk, quick)
+        self.execute("load/parse", rest, contract.parse_parameters(*names, more=quick is not None))
+        if (refused := self.marked(chunk)).num_rows:
+            self.execute("load/parse", refused, contract.explain_parameters(*names))
+
+    def execute(self, template: str, chunk: pa.Table, parameters: dict[str, object]) -> None:
+        """Run a template on a chunk."""
+        self.home.register("chunk", chunk)
+        self.home.execute(statement(template, **parameters))
+
+    def marked(self, chunk: pa.Table) -> pa.Table:
+        """The records that were not accepted so far."""
+        sql = statement("load/doubtful", staging="memory.main.staging")
+        return at_positions(chunk, self.home.execute(sql).to_arrow_table())
 
     def run(
         self, contract: Contract, values: Sequence[bytes | None], keys: Any = None, headers: Any = None
@@ -60,14 +84,7 @@ class Parser:
                 "headers": pa.array(headers or [None] * count, header),
             }
         )
-        self.home.register("chunk", chunk)
-        self.home.execute(
-            statement("load/parse", **contract.parse_parameters("chunk", "memory.main.staging"))
-        )
-        if self.home.execute("SELECT count(*) FROM staging WHERE _reasons = ''").fetchone() != (0,):
-            self.home.execute(
-                statement("load/parse", **contract.explain_parameters("chunk", "memory.main.staging"))
-            )
+        self.stage(contract, chunk)
         self.home.execute("SET TimeZone = 'UTC'")
         found = self.home.execute("SELECT * FROM staging ORDER BY _offset").to_arrow_table().to_pylist()
         self.home.execute("SET TimeZone = 'America/New_York'")
@@ -78,10 +95,10 @@ class Parser:
         return found
 
 
-@pytest.fixture(scope="module")
-def parser() -> Iterator[Parser]:
-    """One connection for all."""
-    made = Parser()
+@pytest.fixture(scope="module", params=["quick look first", "exact alone"])
+def parser(request: pytest.FixtureRequest) -> Iterator[Parser]:
+    """One connection for all; every fact of this file holds with and without the quick look."""
+    made = Parser(quick=request.param == "quick look first")
     yield made
     made.home.close()
 

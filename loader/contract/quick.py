@@ -1,0 +1,87 @@
+"""The quick look at a batch: accept what is surely good, by conditions that cost little. Pure.
+
+It decides nothing else: whatever is in doubt (a rule that may be broken, a rare way to write a value) is
+left to `sql/load/parse.sql`, which is exact for every record and dearer. So a condition here may be too
+strict, never too lax: a record that it accepts is one that the exact statement accepts with the same values.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+
+from loader.contract import expressions as sql
+from loader.contract.parsing import Plan, Trees
+from loader.statements import quote_text as text_
+
+UTC = {"UTC", "ETC/UTC", "GMT", "Z"}
+_TEXT = '"$text"'
+
+
+def parameters(plans: Sequence[Plan], trees: Trees, message_bytes: int) -> dict[str, object] | None:
+    """What the template `load/parse_quick` needs; None for a contract that has no quick look."""
+    if len(trees.trees) != 1 or not all(map(_is_quick, plans)):
+        return None
+    return {
+        "structure": json.dumps(trees.trees[0]),
+        "columns": plans,
+        "casts": {plan.casted: _cast(plan) for plan in plans},
+        "sure": [condition for plan in plans for condition in _conditions(plan)],
+        "message_bytes": message_bytes,
+    }
+
+
+def _is_quick(plan: Plan) -> bool:
+    """Scalars and flat lists of the value, and Kafka's time; without a default."""
+    if plan.column.default is not None or plan.place.kind not in {"json", "time"}:
+        return False
+    return sql.is_flat(plan.type) or not (plan.type.is_nested or plan.type.kind == "JSON")
+
+
+def _cast(plan: Plan) -> str:
+    """The value of a leaf, right where the conditions hold."""
+    if _is_utc(plan):  # a time with Z or without an offset, which the conditions make sure of
+        return f"make_timestamptz(epoch_us(TRY_CAST({plan.leaf} AS TIMESTAMP)))"
+    return plan.cast
+
+
+def _conditions(plan: Plan) -> Iterator[str]:
+    if plan.column.required:
+        yield f"{plan.leaf} IS NOT NULL"
+    if plan.place.kind == "json":
+        yield from _of_value(plan)
+    if plan.column.one_of:
+        allowed = ", ".join(map(text_, plan.column.one_of))
+        yield f"({plan.leaf} IS NULL OR CAST({plan.casted} AS VARCHAR) IN ({allowed}))"
+    if plan.column.check:
+        yield f"{plan.checked} IS TRUE"
+
+
+def _of_value(plan: Plan) -> Iterator[str]:
+    if plan.type.is_nested:
+        settled = f"list_count({plan.casted}) = len({plan.leaf})"
+        absent = f"NOT contains({_TEXT}, {text_(plan.place.path[0])}) AND NOT contains({_TEXT}, '\\')"
+        yield f"CASE WHEN {plan.leaf} IS NULL THEN {absent} ELSE {settled} END"
+        return
+    if len(plan.place.path) > 1:
+        yield f"{plan.leaf} IS NOT NULL"
+    yield f"({plan.leaf} IS NULL OR {_is_sure(plan)})"
+
+
+def _is_sure(plan: Plan) -> str:
+    if plan.type.kind == "VARCHAR":
+        return f"NOT {sql.odd_text(plan.leaf)}"
+    if _is_utc(plan):
+        in_range = sql.in_range("TIMESTAMPTZ", plan.casted)
+        return f"({in_range} AND {sql.common_shape(plan.leaf, ends=('Z', ''))})"
+    return f"({sql.quick(plan.type, plan.leaf, plan.casted)})"
+
+
+def _is_utc(plan: Plan) -> bool:
+    zone = plan.column.local_zone
+    return (
+        plan.type.kind == "TIMESTAMPTZ"
+        and plan.place.kind == "json"
+        and zone is not None
+        and zone.upper() in UTC
+    )

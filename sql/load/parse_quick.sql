@@ -1,0 +1,59 @@
+-- The quick look at a batch: stage what is surely good; parse.sql decides about the rest, exactly.
+-- Input: relation {{ chunk }}, as in parse.sql. Output: table {{ staging }} as in parse.sql, in which _reasons is
+--   NULL for an accepted record and '' for one in doubt. No condition may ever be too lax (contract/quick.py).
+CREATE OR REPLACE TABLE {{ staging }} AS
+WITH "$records" AS NOT MATERIALIZED (
+    SELECT
+        partition AS "$partition", "offset" AS "$offset", make_timestamptz(epoch_us(kafka_time)) AS "$time",
+        text AS "$text",
+        CASE
+            WHEN octet_length(value) > {{ message_bytes }} OR contains(text, '\u0000') THEN false
+            WHEN strlen(text) > 2000 AND
+                2 * strlen(text) - strlen(replace(text, '[', '')) - strlen(replace(text, '{', '')) > 1000 THEN false
+            ELSE starts_with(text, '{') AND json_valid(text)
+        END AS "$object"
+    FROM {{ chunk }}
+),
+"$parsed" AS NOT MATERIALIZED (
+    SELECT *, CASE WHEN "$object" THEN json_transform("$text", {{ structure | text }}) END AS "$json0"
+    FROM "$records"
+),
+"$leaves" AS NOT MATERIALIZED (
+    SELECT *
+        {%- for column in columns %},
+        {{ column.source }} AS {{ column.leaf }}
+        {%- endfor %}
+    FROM "$parsed"
+),
+"$casts" AS NOT MATERIALIZED (
+    SELECT *
+        {%- for name, cast in casts.items() %},
+        {{ cast }} AS {{ name }}
+        {%- endfor %}
+    FROM "$leaves"
+),
+-- under their own names for the contract's checks, and for them alone
+"$named" AS NOT MATERIALIZED (
+    SELECT *
+        {%- for column in columns %},
+        {{ column.casted }} AS {{ column.name }}
+        {%- endfor %}
+    FROM "$casts"
+),
+"$checks" AS NOT MATERIALIZED (
+    SELECT COLUMNS('^[$]')
+        {%- for column in columns if column.check %},
+        {{ column.check }} AS {{ column.checked }}
+        {%- endfor %}
+    FROM "$named"
+)
+SELECT
+    {%- for column in columns %}
+    {{ column.casted }} AS {{ column.name }},
+    {%- endfor %}
+    "$partition" AS _partition,
+    "$offset" AS _offset,
+    "$time" AS _kafka_time,
+    CASE WHEN coalesce("$object"{% for condition in sure %} AND {{ condition }}{% endfor %}, false) THEN NULL ELSE '' END AS _reasons,
+    false AS _skip
+FROM "$checks";

@@ -80,11 +80,12 @@ def show(
     if not found:
         message = "no such entry in the quarantine"
         raise ActionNeeded(message, address=position, hint="loader quarantine list")
-    entry = _entry(found[0])
+    entry = entry_of(found[0])
     context.emit(entry, lambda: _print_entry(context, entry))
 
 
-def _entry(row: dict[str, Any]) -> dict[str, Any]:
+def entry_of(row: dict[str, Any]) -> dict[str, Any]:
+    """An entry as --json prints it: bytes as text where they are, and as base64."""
     headers = [
         {"key": h["key"], **_bytes(_raw(h["value"]), "value")} for h in json.loads(row["headers"] or "[]")
     ]

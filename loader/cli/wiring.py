@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Self
 
+import pyarrow as pa
+
 from loader.batching import Batcher, BatchPolicy
 from loader.engine import load, supervise
 from loader.observe.tally import Tally
@@ -78,7 +80,11 @@ def _attempt(config: Config, bounds: Bounds, stop: Stop, tally: Tally) -> Iterat
 
 @contextmanager
 def _lean_memory() -> Iterator[None]:
-    """Few malloc arenas, and no garbage collection of what is alive: no cycles are made on the path."""
+    """Keep the process small, and do not collect garbage: no cycles are made on the path.
+
+    Measured with 1 M orders: Arrow's own allocator keeps 50 to 100 MB more than malloc with two arenas.
+    """
+    pa.set_memory_pool(pa.system_memory_pool())
     if sys.platform == "linux":
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, ARENAS)
     gc.collect()

@@ -76,9 +76,13 @@ class Contract:
         facts = json.dumps(asdict(self), sort_keys=True, default=str)
         return hashlib.sha256(facts.encode()).hexdigest()[:16]
 
-    def quick_parameters(self, chunk: str, staging: str) -> dict[str, object] | None:
+    def quick_parameters(
+        self, chunk: str, staging: str, *, trusting: bool = True
+    ) -> dict[str, object] | None:
         """What the template `load/parse_quick` needs; None for a contract without a quick look."""
-        return {"chunk": chunk, "staging": staging, **self._quick} if self._quick else None
+        if self._quick is None:
+            return None
+        return {"chunk": chunk, "staging": staging, "trusting": trusting, **self._quick}
 
     def parse_parameters(self, chunk: str, staging: str, *, more: bool = False) -> dict[str, object]:
         """What the template `load/parse` needs to stage a chunk, or what `more` the quick look left.

@@ -66,7 +66,7 @@ def _attach(address: Address, *, read_only: bool) -> str:
             address=f"ducklake:sqlite:{address.file}",
             data=str(address.data_path),
             read_only=read_only,
-            inline_rows=INLINE_ROWS,
+            inline_rows=INLINE_CONTROL_ROWS,
         )
     return statement("warehouse/attach_duckdb", address=str(address.file), read_only=read_only)
 

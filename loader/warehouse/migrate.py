@@ -11,7 +11,7 @@ import duckdb
 
 from loader.errors import WarehouseMismatch
 from loader.statements import names, statement
-from loader.warehouse.attach import INLINE_CONTROL_ROWS, connect
+from loader.warehouse.attach import connect
 from loader.warehouse.files import make_folder, sync, sync_new_file
 from loader.warehouse.transaction import transaction
 
@@ -49,33 +49,31 @@ def open_warehouse(address: Address, memory: int | None) -> duckdb.DuckDBPyConne
     create_file(address)
     home = connect(address, memory=memory)
     try:
-        _migrate(home, is_lake=address.kind == "ducklake")
+        _migrate(home)
     except BaseException:
         home.close()
         raise
     return home
 
 
-def _migrate(home: duckdb.DuckDBPyConnection, *, is_lake: bool) -> None:
-    if not has_control(home):
-        with transaction(home):
-            home.execute(statement("warehouse/bootstrap"))
-    applied = {row[0] for row in home.execute(statement("warehouse/migrations")).fetchall()}
+def _migrate(home: duckdb.DuckDBPyConnection) -> None:
+    is_new = not has_control(home)
+    applied = (
+        set() if is_new else {row[0] for row in home.execute(statement("warehouse/migrations")).fetchall()}
+    )
     shipped = names("migrations")
     if unknown := sorted(applied - set(shipped)):
         message = f"the warehouse has migrations that this version does not know: {', '.join(unknown)}"
         raise WarehouseMismatch(message, hint="use the newer version of the loader that made them")
-    if is_lake and not applied:
-        home.execute(statement("warehouse/inline_control", rows=INLINE_CONTROL_ROWS))
-    for name in shipped:
-        if name not in applied:
-            _apply(home, name)
-
-
-def _apply(home: duckdb.DuckDBPyConnection, name: str) -> None:
+    missing = [name for name in shipped if name not in applied]
+    if not missing:
+        return
     with transaction(home):
-        home.execute(statement(f"migrations/{name}"))
-        home.execute(statement("warehouse/record_migration"), [name])
+        if is_new:
+            home.execute(statement("warehouse/bootstrap"))
+        for name in missing:
+            home.execute(statement(f"migrations/{name}"))
+            home.execute(statement("warehouse/record_migration"), [name])
 
 
 def has_control(home: duckdb.DuckDBPyConnection) -> bool:

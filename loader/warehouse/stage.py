@@ -22,6 +22,8 @@ from loader.failpoints import fail_point
 from loader.model import Batch
 from loader.statements import statement
 
+TRUST = 10_000  # one record in doubt among so many does not make the next batch worth a closer look
+
 
 @dataclass(frozen=True, slots=True)
 class Staged:
@@ -39,6 +41,7 @@ class Stager:
         self._cursor: duckdb.DuckDBPyConnection | None = cursor
         self._contract = contract
         self._busy = threading.Lock()
+        self._trusting = True  # the last batch had hardly a record in doubt
 
     def stage(self, batch: Batch) -> Staged:
         """Parse and check. Raises Restart when closed meanwhile, duckdb.Error when memory ran out."""
@@ -55,11 +58,12 @@ class Stager:
         """The quick look, the exact statement for what it left, and the reasons of what that refused."""
         records, staging = _exact_numbers(batch.records), names(batch)["staging"]
         contract = self._contract
-        quick = contract.quick_parameters("chunk", staging)
+        quick = contract.quick_parameters("chunk", staging, trusting=self._trusting)
         if quick:
             with registered(cursor, chunk=records):
                 cursor.execute(statement("load/parse_quick", **quick))
             records = self._marked(cursor, records, staging)
+            self._trusting = records.num_rows * TRUST <= batch.records.num_rows
             if not records.num_rows:
                 return
             cursor.execute(statement("load/drop_doubtful", staging=staging))

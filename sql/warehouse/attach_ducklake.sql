@@ -1,5 +1,5 @@
 -- Attach a DuckLake as `lake`. WAL on the catalogue: without it two transactions deadlock, readers
--- break commits, and a power cut loses the last commit. Small inlining: a trickle makes no tiny files.
+-- break commits, and a power cut loses the last commit. Inlining: small inserts stay in the catalogue, without files.
 ATTACH {{ address | text }} AS lake (
     DATA_PATH {{ data | text }}
     {%- if read_only %}, READ_ONLY, CREATE_IF_NOT_EXISTS false

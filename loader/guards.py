@@ -13,7 +13,9 @@ from loader.failpoints import fail_point
 from loader.model import Identity, LogRange, Position
 from loader.ports import P, S, Source, Warehouse
 
-NEW_PIPELINE = "to load what is there now beside the old rows, give the pipeline and its table new names"
+NEW_PIPELINE = (
+    "to load what is there now beside the old rows, give pipeline, kafka.group and table.name new names"
+)
 
 
 def begin(

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from loader.errors import ActionNeeded
 
 if TYPE_CHECKING:
     from loader.config import Config
@@ -58,7 +62,17 @@ def _warehouse(config: Config) -> str:
     from loader.warehouse.reading import Reader
 
     if not config.warehouse.file.exists():
+        _can_be_made(config.warehouse.file)
         return f"ok, new: it will be created as {config.warehouse.file}"
     with Reader(config) as reader:
         totals: dict[str, Any] = reader.of_pipeline("read/totals")[0]
     return f"ok, {totals['loaded']:,} rows loaded so far"
+
+
+def _can_be_made(file: Path) -> None:
+    """Raise ActionNeeded where the warehouse's folder is none, or cannot be written."""
+    folder = next(parent for parent in file.parents if parent.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise ActionNeeded(
+            "is not a folder that can be written", address=str(folder), hint="check warehouse.path"
+        )

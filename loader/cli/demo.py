@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from loader.errors import ComparisonFailed
+from loader.errors import ActionNeeded, ComparisonFailed
 from loader.statements import shipped
 
 if TYPE_CHECKING:
@@ -96,6 +96,8 @@ def _run(context: Context, place: Path, records: int, seed: int) -> Demo:
 
     say = context.console.print
     place.mkdir(parents=True, exist_ok=True)
+    if (place / "catalog.sqlite").exists():  # its offsets belong to a broker that is gone
+        raise ActionNeeded("there is a warehouse in it already", address=str(place), hint="loader demo")
     dataset = write(GenerateOptions(records, seed=seed, faults=FAULTS), place / "orders.jsonl", None)
     say(f"1. generated {dataset.records:,} sample orders with faults: {dataset.file}")
     with EmbeddedBroker() as broker:

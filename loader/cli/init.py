@@ -26,5 +26,8 @@ def init(
             "is there already", address=str(file), hint=f"loader init --example --force {file}"
         )
     text = (shipped("config") / "orders.toml").read_text()
-    file.write_text(text.replace('"ducklake:sqlite:../', '"ducklake:sqlite:').replace('"../', '"'))
+    try:
+        file.write_text(text.replace('"ducklake:sqlite:../', '"ducklake:sqlite:').replace('"../', '"'))
+    except OSError as error:
+        raise ConfigError(f"cannot be written: {error.strerror}", address=str(file)) from error
     ctx.obj.emit({"outcome": "written", "file": str(file)}, f"wrote {file}; next: loader -c {file} check")

@@ -30,7 +30,7 @@ def load(
         accept_quarantine=accept_quarantine,
         new_warehouse=new_warehouse,
     )
-    result, signal = stream(ctx.obj.config(), bounds)
+    result, signal = stream(ctx.obj.config(), bounds, lambda early: ctx.obj.emit(early, sentence(early)))
     ctx.obj.emit(result, sentence(result))
     if result["outcome"] == "stopped":
         raise typer.Exit(128 + signal)

@@ -28,7 +28,7 @@ from loader.cli import (
     verify,
 )
 from loader.cli.context import Context, print_json
-from loader.errors import ConfigError, LoaderError
+from loader.errors import ConfigError, LoaderError, WarehouseAway
 
 INTERNAL = 70
 USAGE = 2
@@ -117,6 +117,7 @@ def hoisted(arguments: Sequence[str]) -> list[str]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one verb and exit with its code (see the table in interface and documentation)."""
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115, PTH123 - closed by who started us
     words = hoisted(sys.argv[1:] if arguments is None else arguments)
     context = Context(json="--json" in words, verbosity=int("-v" in words or "--verbose" in words))
     try:
@@ -132,6 +133,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - nobody reads any more; exit in silence
         code = 0
+    except OSError as error:
+        code = _failed(
+            context, WarehouseAway(error.strerror or str(error), address=error.filename or "output")
+        )
     except Exception as error:  # noqa: BLE001 - the last line of defence: one line and a file, exit 70
         code = _internal(context, error)
     sys.exit(code if isinstance(code, int) else 0)
@@ -156,6 +161,7 @@ def _usage(context: Context, error: typer.TyperException) -> int:
     where = getattr(error, "ctx", None)
     command = where.command_path if where else "loader"
     words = error.format_message() if hasattr(error, "format_message") else str(error)
+    words = words or "a command is missing"
     body = {"kind": "usage", "message": words, "address": "", "hint": f"{command} --help"}
     _tell(context, USAGE, body, f"{words} (try: {command} --help)")
     return USAGE

@@ -12,10 +12,13 @@ import typer
 from loader.errors import ActionNeeded, ConfigError
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from loader.cli.context import Context
 
 app = typer.Typer(help="Refused records: list them, show one whole.", no_args_is_help=True)
-POSITION = re.compile(r"(?:.*\[)?(\d+)(?:\]@|:)(\d+)")
+POSITION = re.compile(r"(?:(.*)\[)?(\d+)(?:\]@|:)(\d+)")
+STATES = ("open", "all")
 
 
 @app.command("list")
@@ -30,6 +33,8 @@ def list_(
     from loader.warehouse.reading import Reader
 
     context: Context = ctx.obj
+    if state not in STATES:
+        raise ConfigError(f"{state} is not one of {', '.join(STATES)}", address="--state")
     wanted = None if state == "all" else state
     with Reader(context.config()) as reader:
         rows = reader.of_pipeline(
@@ -54,12 +59,15 @@ def _print(context: Context, result: dict[str, Any]) -> None:
     if result["entries"]:
         context.output.print(table)
     context.output.print(f"{result['open']:,} open, {len(result['entries']):,} shown")
+    for name, records in result["by_reason"].items():
+        context.output.print(_safe(f"{records:>9,} x {name}"))
 
 
-def _safe(text: str) -> str:
-    from rich.markup import escape
+def _safe(text: str) -> Text:
+    """Text that is shown as it is: no markup, no emoji, nothing that a terminal would act on."""
+    from rich.text import Text as Shown
 
-    return escape("".join(c if c.isprintable() else repr(c)[1:-1] for c in text))
+    return Shown("".join(c if c.isprintable() else repr(c)[1:-1] for c in text))
 
 
 @app.command("show")
@@ -74,7 +82,9 @@ def show(
     match = POSITION.fullmatch(position)
     if not match:
         raise ConfigError(f"{position} is not a position like orders[2]@1841 or 2:1841", address="POSITION")
-    partition, offset = map(int, match.groups())
+    topic, partition, offset = match[1], int(match[2]), int(match[3])
+    if topic and topic != context.config().kafka.topic:
+        raise ConfigError(f"this pipeline's topic is {context.config().kafka.topic}", address=position)
     with Reader(context.config()) as reader:
         found = reader.of_pipeline("read/quarantine_show", partition=partition, offset=offset)
     if not found:
@@ -125,4 +135,4 @@ def _print_entry(context: Context, entry: dict[str, Any]) -> None:
         *(("reason", reason["message"]) for reason in entry["reasons"]),
         ("value", entry["value"]),
     ):
-        out.print(f"{name:>12}: {_safe(str(value)) if value is not None else '(none)'}")
+        out.print(_safe(f"{name:>12}: {'(none)' if value is None else value}"))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import math
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -60,8 +63,7 @@ def _result(context: Context, what: str) -> pa.Table:
 def answer(context: Context, result: pa.Table, format_: str) -> None:
     """Print a result in one of the formats."""
     if context.json:
-        rows = [{name: _plain(value) for name, value in row.items()} for row in result.to_pylist()]
-        context.emit({"columns": result.column_names, "rows": rows}, "")
+        context.emit({"columns": result.column_names, "rows": list(_rows(result))}, "")
     elif format_ == "table":
         table(context, result)
     elif format_ == "json":
@@ -70,27 +72,45 @@ def answer(context: Context, result: pa.Table, format_: str) -> None:
         _bytes(result, format_)
 
 
+def _rows(result: pa.Table) -> Iterator[dict[str, Any]]:
+    """Rows as JSON can hold them. Raises ActionNeeded where two columns have one name."""
+    if len(set(result.column_names)) < result.num_columns:
+        raise ActionNeeded("two columns have the same name", address="query", hint="name them with AS")
+    for row in result.to_pylist():
+        yield {name: _plain(value) for name, value in row.items()}
+
+
 def table(context: Context, result: pa.Table) -> None:
     """Print a result as a table, its first SHOWN rows."""
+    import pyarrow as pa
     from rich.table import Table
+    from rich.text import Text
 
-    shown = Table(*result.column_names)
-    for row in result.slice(0, SHOWN).to_pylist():
-        shown.add_row(*("" if value is None else str(_plain(value)) for value in row.values()))
+    shown = Table()
+    for column in result.schema:
+        numeric = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+        right = numeric or pa.types.is_decimal(column.type)
+        shown.add_column(Text(column.name), justify="right" if right else "left", no_wrap=True)
+    columns = [column.to_pylist() for column in result.slice(0, SHOWN).columns]
+    for row in zip(*columns, strict=True):
+        shown.add_row(*(Text("" if value is None else printable(str(_flat(value)))) for value in row))
     context.output.print(shown)
     if result.num_rows > SHOWN:
         context.console.print(f"{SHOWN} of {result.num_rows:,} rows; the others: --format csv")
 
 
-def _json(result: pa.Table) -> None:
-    import json
+def printable(text: str) -> str:
+    """The text with what a terminal would act on written as escapes."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
-    for row in result.to_pylist():
-        line = json.dumps({name: _plain(value) for name, value in row.items()}, ensure_ascii=False)
-        sys.stdout.write(line + "\n")
+
+def _json(result: pa.Table) -> None:
+    for row in _rows(result):
+        sys.stdout.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
 def _bytes(result: pa.Table, format_: str) -> None:
+    import pyarrow as pa
     import pyarrow.csv as arrow_csv
     import pyarrow.parquet as arrow_parquet
 
@@ -99,26 +119,29 @@ def _bytes(result: pa.Table, format_: str) -> None:
             raise ActionNeeded("Parquet is not for a terminal", hint="loader query … --format parquet > FILE")
         arrow_parquet.write_table(result, sys.stdout.buffer)
         return
-    flat = (
-        result.from_pylist([{k: _flat(v) for k, v in row.items()} for row in result.to_pylist()])
-        if any(column.type.num_fields for column in result.columns)
-        else result
-    )
-    arrow_csv.write_csv(flat, sys.stdout.buffer)
+    flat = [_flat_column(column) if column.type.num_fields else column for column in result.columns]
+    arrow_csv.write_csv(pa.table(flat, names=result.column_names), sys.stdout.buffer)
+
+
+def _flat_column(column: pa.ChunkedArray) -> pa.Array:
+    import pyarrow as pa
+
+    return pa.array([_flat(value) for value in column.to_pylist()], pa.string())
 
 
 def _flat(value: Any) -> Any:
-    import json
-
-    return json.dumps(_plain(value)) if isinstance(value, list | dict) else value
+    """A nested cell as JSON text; a null stays one."""
+    return json.dumps(_plain(value), ensure_ascii=False) if isinstance(value, list | dict) else value
 
 
 def _plain(value: Any) -> Any:
-    """A cell as JSON can hold it: exact numbers and times as text."""
+    """A cell as JSON can hold it: exact numbers and times as text, NaN and infinities too."""
     if isinstance(value, dict):
         return {name: _plain(part) for name, part in value.items()}
     if isinstance(value, list):
         return [_plain(part) for part in value]
     if isinstance(value, bytes):
         return value.decode(errors="backslashreplace")
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
     return value if isinstance(value, str | int | float | bool | None) else str(value)

@@ -22,5 +22,5 @@ def run(
     from loader.cli.wiring import Bounds, stream
 
     bounds = Bounds(batch_run=False, accept_quarantine=accept_quarantine, new_warehouse=new_warehouse)
-    result, _ = stream(ctx.obj.config(), bounds)
+    result, _ = stream(ctx.obj.config(), bounds, lambda early: ctx.obj.emit(early, sentence(early)))
     ctx.obj.emit(result, sentence(result))

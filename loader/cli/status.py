@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from loader.cli.context import Context
     from loader.config import Config
 
+SHOWN = 5  # reasons
 STALLED_AFTER = 3  # times batch.wait without a commit, with lag
 
 
@@ -30,14 +31,15 @@ def status(
 def report(config: Config) -> dict[str, Any]:
     """The status as one object; what the broker cannot tell is null."""
     facts = _warehouse(config)
-    ends = _ends(config)
+    ends, problem = _broker(config, facts)
     partitions = [_partition(row, ends.get(row["partition"])) for row in facts["offsets"]]
     lags = [row["lag"] for row in partitions if row["lag"] is not None]
     lag = sum(lags) if lags else None
     last, totals = facts["last"], facts["totals"]
     return {
         "pipeline": config.pipeline,
-        "state": _state(last, lag, config.batch.wait, reachable=bool(ends)),
+        "state": "failed" if problem else _state(last, lag, config.batch.wait),
+        "problem": problem,
         "partitions": partitions,
         "lag": lag,
         "event_time_lag_s": _rounded(last.get("event_age_s")),
@@ -57,9 +59,11 @@ def _warehouse(config: Config) -> dict[str, Any]:
     try:
         reader = Reader(config)
     except ActionNeeded:
-        return {"offsets": [], "last": {}, "totals": {}, "open": 0, "reasons": {}, "age": None}
+        empty: dict[str, Any] = {"offsets": [], "last": {}, "totals": {}, "reasons": {}}
+        return {**empty, "open": 0, "age": None, "recorded": None}
     with reader:
         return {
+            "recorded": reader.recorded(),
             "offsets": reader.of_pipeline("read/partitions"),
             "last": next(iter(reader.of_pipeline("read/last_batch")), {}),
             "totals": reader.of_pipeline("read/totals")[0],
@@ -69,14 +73,25 @@ def _warehouse(config: Config) -> dict[str, Any]:
         }
 
 
-def _ends(config: Config) -> dict[int, Any]:
+def _broker(config: Config, facts: dict[str, Any]) -> tuple[dict[int, Any], str]:
+    """The log of each partition, and what keeps the pipeline from going on there (or nothing)."""
+    from loader.guards import same_topic, within_log
     from loader.kafka.recheck import broker
+    from loader.model import Position
 
+    log: dict[int, Any] = {}
     try:
         with closing(broker(config)) as asked:
-            return asked.log(range(asked.identity().partitions))
-    except BrokerAway:
-        return {}
+            identity = asked.identity()
+            log = asked.log(range(identity.partitions))
+        if facts["recorded"]:
+            same_topic(identity, facts["recorded"])
+            within_log(
+                identity.topic, {row["partition"]: Position(row["end"]) for row in facts["offsets"]}, log
+            )
+    except (BrokerAway, ActionNeeded) as problem:
+        return log, str(problem)
+    return log, ""
 
 
 def _partition(row: dict[str, Any], log: Any) -> dict[str, Any]:
@@ -90,9 +105,7 @@ def _partition(row: dict[str, Any], log: Any) -> dict[str, Any]:
     }
 
 
-def _state(last: dict[str, Any], lag: int | None, wait: float, *, reachable: bool) -> str:
-    if not reachable:
-        return "failed"
+def _state(last: dict[str, Any], lag: int | None, wait: float) -> str:
     if not last:
         return "new"
     if not lag:
@@ -118,7 +131,9 @@ def _print(context: Context, result: dict[str, Any]) -> None:
     from rich.table import Table
 
     out = context.output
-    out.print(f"pipeline [bold]{result['pipeline']}[/bold]: {result['state']}")
+    out.print(f"pipeline {result['pipeline']}: {result['state']}", markup=False)
+    if result["problem"]:
+        out.print(result["problem"], markup=False)
     if result["published_age_s"] is not None:
         out.print(f"(from the published copy, {result['published_age_s']:.0f} s old)")
     table = Table("partition", "committed", "low", "end", "lag")
@@ -132,6 +147,9 @@ def _print(context: Context, result: dict[str, Any]) -> None:
         out.print(f"last commit: {result['last_success']}, lag {result['lag']} records")
     if result["quarantine"]["open"]:
         out.print(f"quarantine: {result['quarantine']['open']:,} open")
-        for reason, records in list(result["quarantine"]["by_reason"].items())[:5]:
+        reasons = list(result["quarantine"]["by_reason"].items())
+        for reason, records in reasons[:SHOWN]:
             out.print(f"  {records:,} x {reason}", markup=False)
+        if len(reasons) > SHOWN:
+            out.print(f"  and {len(reasons) - SHOWN} more reasons: loader quarantine list")
     out.print(f"read it with: {result['attach']}", markup=False)

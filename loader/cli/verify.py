@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from loader.errors import BrokerAway, ComparisonFailed, LoaderError
+from loader.errors import ActionNeeded, BrokerAway, ComparisonFailed, LoaderError
 
 if TYPE_CHECKING:
     from loader.cli.context import Context
     from loader.config import Config
+    from loader.model import Identity
 
 SIGNS = {"ok": "[green]ok[/green]", "failed": "[red]failed[/red]", "skipped": "[yellow]skipped[/yellow]"}
 
@@ -33,7 +34,11 @@ def proof(config: Config, *, embedded: bool = False) -> dict[str, Any]:
         found = [check.as_json() for check in checks(reader)]
         partitions = reader.of_pipeline("read/partitions")
         holes = reader.of_pipeline("read/verify_spans_with_holes")
-        recorded = reader.home.execute(_recorded(), [config.pipeline]).fetchone()
+        recorded = reader.recorded()
+    if recorded is None:
+        raise ActionNeeded(
+            "this pipeline has loaded nothing here", address=config.pipeline, hint="loader load"
+        )
     found.append(_broker(config, recorded, partitions, holes, embedded=embedded))
     return {
         "ok": all(check["status"] != "failed" for check in found),
@@ -42,15 +47,9 @@ def proof(config: Config, *, embedded: bool = False) -> dict[str, Any]:
     }
 
 
-def _recorded() -> str:
-    from loader.statements import statement
-
-    return statement("load/recorded")
-
-
 def _broker(
     config: Config,
-    recorded: Any,
+    recorded: Identity,
     partitions: list[Any],
     holes: list[Any],
     *,
@@ -68,7 +67,7 @@ def _broker(
 
 def _compared(
     config: Config,
-    recorded: Any,
+    recorded: Identity,
     partitions: list[Any],
     holes: list[Any],
     *,
@@ -76,11 +75,11 @@ def _compared(
 ) -> tuple[str, str]:
     from loader.guards import same_topic, within_log
     from loader.kafka.recheck import broker, miscounted
-    from loader.model import Identity, Position
+    from loader.model import Position
 
     with closing(broker(config, embedded=embedded)) as asked:
         identity, known = asked.identity(), {row["partition"]: Position(row["end"]) for row in partitions}
-        same_topic(identity, Identity(*recorded[:4]))
+        same_topic(identity, recorded)
         log = asked.log(known)
         within_log(config.kafka.topic, known, log)
     wrong, gone = miscounted(config, holes, log, embedded=embedded)

@@ -6,19 +6,20 @@ import ctypes
 import gc
 import os
 import signal
+import socket
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from types import FrameType
 from typing import TYPE_CHECKING, Any, Self
 
 import pyarrow as pa
 
 from loader.batching import Batcher, BatchPolicy
 from loader.engine import load, supervise
+from loader.observe.logs import logger
 from loader.observe.tally import Tally
 from loader.stopping import Stop
 
@@ -43,8 +44,13 @@ class Bounds:
     embedded: bool = False  # the demo's in-process broker, which cannot tell topic ids
 
 
-def stream(config: Config, bounds: Bounds) -> tuple[dict[str, Any], int]:
-    """Load until caught up, stopped or at a limit; the result and the signal that stopped it (or 0)."""
+def stream(
+    config: Config, bounds: Bounds, farewell: Callable[[dict[str, Any]], None] = lambda _: None
+) -> tuple[dict[str, Any], int]:
+    """Load until caught up, stopped or at a limit; the result and the signal that stopped it (or 0).
+
+    `farewell` gets the result if the process must end before this function can return.
+    """
     default = BATCH_UNREACHABLE if bounds.batch_run else STREAM_UNREACHABLE
     stop = Stop(
         time.monotonic,
@@ -55,7 +61,11 @@ def stream(config: Config, bounds: Bounds) -> tuple[dict[str, Any], int]:
         new_warehouse=bounds.new_warehouse,
     )
     tally = Tally(stop)
-    with _lean_memory(), Signals(stop, config.limits.stop) as signals:
+
+    def say_farewell() -> None:
+        farewell(tally.result(config.pipeline, "stopped"))
+
+    with _lean_memory(), Signals(stop, config.limits.stop, say_farewell) as signals:
         supervise(lambda: _attempt(config, bounds, stop, tally), stop, tally, time.sleep)
     outcome = "stopped" if stop.requested else "limit_reached" if stop.limit_reached() else "caught_up"
     return tally.result(config.pipeline, outcome), signals.received
@@ -98,32 +108,52 @@ def _lean_memory() -> Iterator[None]:
 
 
 class Signals:
-    """SIGINT and SIGTERM ask to stop; the batch gets `grace` seconds; a second signal ends at once."""
+    """SIGINT and SIGTERM ask to stop; the batch gets `grace` seconds; a second signal ends at once.
 
-    def __init__(self, stop: Stop, grace: float) -> None:
+    A thread of its own reads them from the interpreter's wake-up pipe: the main thread may be inside
+    DuckDB, where Python's handlers do not run, and a second signal may reach another thread.
+    """
+
+    def __init__(self, stop: Stop, grace: float, farewell: Callable[[], None]) -> None:
+        """`farewell` is called before the process ends because the grace has run out."""
         self._stop = stop
         self._grace = grace
+        self._farewell = farewell
         self.received = 0
-        self._timer: threading.Timer | None = None
 
     def __enter__(self) -> Self:
         """Take the two signals over."""
-        self._before = {number: signal.signal(number, self._on) for number in (signal.SIGINT, signal.SIGTERM)}
+        self._ours, self._pipe = socket.socketpair()
+        self._pipe.setblocking(False)
+        self._wakeup = signal.set_wakeup_fd(self._pipe.fileno(), warn_on_full_buffer=False)
+        self._before = {
+            number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)
+        }
+        self._watcher = threading.Thread(target=self._watch, name="signals", daemon=True)
+        self._watcher.start()
         return self
 
     def __exit__(self, *error: object) -> None:
         """Give them back; the grace ends."""
-        if self._timer:
-            self._timer.cancel()
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        signal.set_wakeup_fd(self._wakeup)
+        self._pipe.close()
+        self._watcher.join()
+        self._ours.close()
 
-    def _on(self, number: int, frame: FrameType | None) -> None:
-        del frame
-        if self.received:
-            os._exit(128 + number)
-        self.received = number
+    def _watch(self) -> None:
+        first = self._ours.recv(1)
+        if not first:
+            return
+        self.received = first[0]
         self._stop.requested = True
-        self._timer = threading.Timer(self._grace, os._exit, [128 + number if self._stop.batch_run else 0])
-        self._timer.daemon = True
-        self._timer.start()
+        self._ours.settimeout(self._grace)
+        try:
+            second = self._ours.recv(1)
+        except TimeoutError:
+            logger().warning("the last batch was not committed in time and is dropped; it is read again")
+            self._farewell()
+            os._exit(128 + self.received if self._stop.batch_run else 0)
+        if second:
+            os._exit(128 + second[0])

@@ -68,9 +68,8 @@ def _read(file: Path) -> Tree:
 
 def _missing(file: Path) -> ConfigError:
     what = "there is no such configuration file"
-    return ConfigError(
-        what, address=str(file), hint="loader init --example", mistakes=(str(Mistake(str(file), (), what)),)
-    )
+    hint = "loader init --example" + ("" if str(file) == DEFAULT_FILE else f" {file}")
+    return ConfigError(what, address=str(file), hint=hint, mistakes=(str(Mistake(str(file), (), what)),))
 
 
 def _with_place(message: str) -> str:

@@ -45,9 +45,11 @@ def log_commit(error: KafkaError | None, partitions: list[TopicPartition]) -> No
     """Say what the group did not take; nothing depends on it."""
     if error is not None:
         LOG.warning("acknowledging to the group failed: %s", error.str())
+        return
     for partition in partitions:
         if partition.error is not None:
-            LOG.warning("acknowledging %s failed: %s", partition, partition.error.str())
+            place = f"{partition.topic}[{partition.partition}]@{partition.offset}"
+            LOG.warning("acknowledging %s to the group failed: %s", place, partition.error.str())
 
 
 def positions_of(topic: str, positions: Mapping[int, Position]) -> list[TopicPartition]:

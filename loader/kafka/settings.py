@@ -17,6 +17,9 @@ from confluent_kafka.admin import AdminClient
 from loader.errors import ConfigError
 
 LOG = logging.getLogger("loader.kafka")
+CLIENT_LOG = logging.getLogger(
+    "loader.kafka.client"
+)  # librdkafka's own words, several a second when it is cut off
 LOG.addHandler(logging.NullHandler())  # without any handler Python would print warnings to stderr
 
 OnError = Callable[[KafkaError], None]
@@ -114,7 +117,7 @@ CONSUMER_ONLY = ("group.", "session.", "heartbeat.", "max.poll.", "fetch.", "que
 def make_consumer(settings: Mapping[str, Any], on_error: OnError) -> Consumer:
     """A consumer that reports to `on_error` and logs into `logging`. Raises ConfigError."""
     try:
-        return Consumer(_with(on_error, settings), logger=LOG)
+        return Consumer(_with(on_error, settings), logger=CLIENT_LOG)
     except KafkaException as refused:
         raise refusal(refused) from None
 
@@ -122,7 +125,7 @@ def make_consumer(settings: Mapping[str, Any], on_error: OnError) -> Consumer:
 def make_admin(settings: Mapping[str, Any], on_error: OnError) -> AdminClient:
     """An admin client, as `make_consumer`. Raises ConfigError."""
     try:
-        return AdminClient(_with(on_error, settings), logger=LOG)
+        return AdminClient(_with(on_error, settings), logger=CLIENT_LOG)
     except KafkaException as refused:
         raise refusal(refused) from None
 

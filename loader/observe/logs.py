@@ -27,6 +27,8 @@ def set_up(verbosity: int, log_format: str) -> None:
     handler.setFormatter(formatter)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("loader").setLevel(level)
+    # errors that matter come as ours, once, in plain words
+    logging.getLogger("loader.kafka.client").setLevel(logging.DEBUG if verbosity > 0 else logging.CRITICAL)
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

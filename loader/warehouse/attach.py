@@ -6,6 +6,7 @@ is installed at run time.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import secrets
@@ -16,13 +17,21 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from loader.errors import LoaderError, WarehouseAway, WarehouseBusy, WarehouseDamaged
+from loader.errors import (
+    ActionNeeded,
+    LoaderError,
+    WarehouseAway,
+    WarehouseBusy,
+    WarehouseDamaged,
+    WarehouseMismatch,
+)
 from loader.statements import statement
 
 if TYPE_CHECKING:
     from loader.config import Warehouse as Address
 
 EXTENSIONS = ("sqlite_scanner", "ducklake")
+CHECK_PATH = "check warehouse.path and warehouse.data"
 INLINE_ROWS = 64  # target rows of a batch up to which no file is made; 5 k inlined rows cost 490 ms
 INLINE_CONTROL_ROWS = 10_000
 
@@ -78,6 +87,32 @@ def _load_extensions(home: duckdb.DuckDBPyConnection) -> None:
             home.load_extension(str(path))
 
 
+def unwritable(error: OSError, address: str) -> LoaderError:
+    """An error of the file system: a person must act, or there may be room or a disk again later."""
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
+        return ActionNeeded(f"{error.strerror}: {error.filename}", address=address, hint=CHECK_PATH)
+    return WarehouseAway(str(error), address=address, hint=CHECK_PATH)
+
+
+KNOWN: tuple[tuple[str, type[LoaderError], str, str], ...] = (  # pattern, error, message (or DuckDB's), hint
+    (r"No space left|disk is full", WarehouseAway, "the disk is full; nothing of the batch was loaded", ""),
+    (
+        r"DATA_PATH.*does not match",
+        WarehouseMismatch,
+        "the lake was made with another folder for its files than warehouse.data says",
+        "set warehouse.data back, or begin anew in another warehouse.path: a lake cannot be moved",
+    ),
+    (r"Permission denied|Read-only file system|Not a directory|Is a directory", ActionNeeded, "", CHECK_PATH),
+    (r"Out of Memory", WarehouseAway, "", "raise limits.memory"),
+    (
+        r"not a valid DuckDB|file is not a database|Corrupt|checksum|malformed",
+        WarehouseDamaged,
+        "",
+        "restore the warehouse from a backup",
+    ),
+)
+
+
 def translated(error: duckdb.Error, address: str) -> LoaderError:
     """A DuckDB error as one of ours, by what its text says; WarehouseAway where it says nothing known."""
     text = str(error).split("\n", 1)[0]
@@ -85,12 +120,7 @@ def translated(error: duckdb.Error, address: str) -> LoaderError:
         program, process = holder.groups()
         message = f"process {process} ({Path(program).name}) holds it"
         return WarehouseBusy(message, address=address, hint="run again when that process has ended")
-    if re.search(r"No space left|disk is full", str(error)):
-        return WarehouseAway("the disk is full; nothing of the batch was loaded", address=address)
-    if "Out of Memory" in text:
-        return WarehouseAway(text, address=address, hint="raise limits.memory")
-    if re.search(r"not a valid DuckDB|file is not a database|Corrupt|checksum|malformed", text):
-        return WarehouseDamaged(text, address=address, hint="restore the warehouse from a backup")
-    if re.search(r"does not exist|No such file", text) and "Catalog" not in type(error).__name__:
-        return WarehouseAway(f"not there: {text}", address=address, hint="check warehouse.path")
-    return WarehouseAway(text, address=address)
+    for pattern, kind, message, hint in KNOWN:
+        if re.search(pattern, str(error)):
+            return kind(message or text, address=address, hint=hint)
+    return WarehouseAway(text, address=address, hint=CHECK_PATH if "does not exist" in text else "")

@@ -18,6 +18,8 @@ from loader.warehouse.transaction import transaction
 if TYPE_CHECKING:
     from loader.config import Warehouse as Address
 
+NEW_PIPELINE = "to load everything anew, give pipeline, kafka.group and table.name new names"
+
 Columns = Sequence[tuple[str, str]]
 """Quoted name and SQL type of each contract column, in order."""
 
@@ -94,7 +96,7 @@ def ensure_target(home: duckdb.DuckDBPyConnection, table: str, columns: Columns)
     wanted = [row[:2] for row in home.execute(statement("warehouse/types", columns=columns)).fetchall()]
     if differences := _differences([tuple(row) for row in present], [tuple(row) for row in wanted]):
         message = f"the table differs from the contract: {'; '.join(differences)}"
-        hint = "give table.name a new name, or change table.columns back"
+        hint = f"change table.columns back; {NEW_PIPELINE}"
         raise WarehouseMismatch(message, address=table, hint=hint)
     return False
 

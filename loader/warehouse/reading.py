@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from loader.contract import Contract
 from loader.errors import ActionNeeded, WarehouseBusy
+from loader.model import Identity
 from loader.statements import names, quote_identifier, source, statement
 from loader.warehouse.attach import connect, translated
 from loader.warehouse.migrate import has_control
@@ -93,6 +94,11 @@ class Reader:
         """As `rows`, with the target table, its ids and its columns filled in."""
         names = {"table": self.config.table.name, "ids": self.id_columns(), "columns": self.columns()}
         return self.rows(name, parameters, **names)
+
+    def recorded(self) -> Identity | None:
+        """The topic's identity as recorded at the first start; None where the pipeline is not known."""
+        row = self.home.execute(statement("load/recorded"), [self.config.pipeline]).fetchone()
+        return Identity(*row[:4]) if row else None
 
     def id_columns(self) -> list[str]:
         """The id's columns as quoted identifiers."""

@@ -13,14 +13,14 @@ import duckdb
 import pyarrow as pa
 
 from loader.contract import Contract
-from loader.errors import HeadMoved, LoaderError, Restart, WarehouseAway, WarehouseMismatch
+from loader.errors import HeadMoved, LoaderError, Restart, WarehouseMismatch
 from loader.model import Batch, Identity, Position, Receipt
 from loader.statements import statement
-from loader.warehouse.attach import translated
+from loader.warehouse.attach import translated, unwritable
 from loader.warehouse.commit import commit, take_head
 from loader.warehouse.files import WriterLock, make_folder
 from loader.warehouse.limit import Breaker
-from loader.warehouse.migrate import ensure_target, open_warehouse
+from loader.warehouse.migrate import NEW_PIPELINE, ensure_target, open_warehouse
 from loader.warehouse.split import Split, Splitter
 from loader.warehouse.stage import Staged, Stager, registered
 from loader.warehouse.transaction import CommitFailed, is_conflict, one, transaction
@@ -90,6 +90,7 @@ class DuckWarehouse:
 
     def _prepare_target(self) -> None:
         self._refuse_other_owner()
+        self._refuse_other_table()
         with transaction(self._commits):
             if ensure_target(self._commits, self._table, self._contract.ddl()):
                 take_head(self._commits, self._head())
@@ -98,7 +99,14 @@ class DuckWarehouse:
         sql = statement("load/other_owner")
         if other := self._commits.execute(sql, [self._table, self._pipeline]).fetchone():
             message = f"the pipeline {other[0]} loads into this table already"
-            raise WarehouseMismatch(message, address=self._table, hint="give table.name a new name")
+            raise WarehouseMismatch(message, address=self._table, hint=NEW_PIPELINE)
+
+    def _refuse_other_table(self) -> None:
+        """A new table would begin at the old offsets: without the rows that were loaded before."""
+        row = self._commits.execute(statement("load/recorded"), [self._pipeline]).fetchone()
+        if row and row[4] != self._table:
+            message = f"the pipeline {self._pipeline} loads into the table {row[4]}"
+            raise WarehouseMismatch(message, address=self._table, hint=NEW_PIPELINE)
 
     def _turn(self) -> AbstractContextManager[None]:
         return self._lock.held() if self._is_lake else nullcontext()
@@ -115,7 +123,7 @@ class DuckWarehouse:
                 raise
             raise translated(error, self._address) from error
         except OSError as error:
-            raise WarehouseAway(str(error), address=self._address, hint="check warehouse.path") from error
+            raise unwritable(error, self._address) from error
 
     def _head(self) -> int:
         return one(self._commits.execute(statement("load/head")))

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from loader.errors import Restart, WarehouseAway
+from loader.errors import ActionNeeded, Restart, WarehouseMismatch
 from loader.model import CHUNK_SCHEMA, Batch, Identity, Span, Totals, new_batch_id
 from loader.warehouse import upkeep
 from loader.warehouse.attach import connect
@@ -171,7 +171,7 @@ def test_a_full_disk_is_no_race(text: str, *, race: bool) -> None:
 def test_a_file_in_place_of_the_folder_is_said_plainly(tmp_path: Path) -> None:
     """No traceback: the warehouse's path is below a file."""
     (tmp_path / "taken").write_text("")
-    with pytest.raises(WarehouseAway):
+    with pytest.raises(ActionNeeded, match="File exists"):
         DuckWarehouse(make_config(tmp_path, warehouse={"path": "ducklake:sqlite:taken/catalog.sqlite"}))
 
 
@@ -206,3 +206,12 @@ def test_the_writers_lock_lets_one_in_at_a_time(tmp_path: Path) -> None:
     first.give()
     waiting.join(10)
     assert order_ == ["first", "second"]
+
+
+def test_a_pipeline_keeps_its_table(tmp_path: Path) -> None:
+    """Under another table name it would go on at the old offsets, without the rows before them."""
+    warehouse = opened(tmp_path, "ducklake")
+    commit(warehouse, batch((0, 0, [order(1)])))
+    warehouse.close()
+    with pytest.raises(WarehouseMismatch, match="loads into the table orders"):
+        DuckWarehouse(make_config(tmp_path, table={"name": "orders2"}))

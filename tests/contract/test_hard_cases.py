@@ -62,8 +62,13 @@ def commit(warehouse: DuckWarehouse, made: Batch) -> Totals:
 @pytest.mark.parametrize("kind", KINDS)
 def test_nested_texts_of_small_batches_are_kept(kind: str, type_: str, tmp_path: Path) -> None:
     """Quotes, backslashes and braces inside nested values survive, and the same record is a twin."""
-    shapes = {"STRUCT(a VARCHAR)": lambda t: {"a": t}, "STRUCT(a VARCHAR)[]": lambda t: [{"a": t}],
-              "VARCHAR[]": lambda t: [t], "JSON": lambda t: {"a": [t]}, "MAP(VARCHAR, VARCHAR)": lambda t: {"a": t}}  # fmt: skip
+    shapes = {
+        "STRUCT(a VARCHAR)": lambda t: {"a": t},
+        "STRUCT(a VARCHAR)[]": lambda t: [{"a": t}],
+        "VARCHAR[]": lambda t: [t],
+        "JSON": lambda t: {"a": [t]},
+        "MAP(VARCHAR, VARCHAR)": lambda t: {"a": t},
+    }
     columns = {"id": {"type": "INTEGER"}, "nested": {"type": type_}}
     warehouse = opened(tmp_path, kind, table={"id": "id", "event_time": None, "columns": columns})
     sent = {number: shapes[type_](text) for number, text in enumerate(HOSTILE)}

@@ -157,7 +157,7 @@ def test_a_missing_file_gets_a_hint(tmp_path: Path) -> None:
     """Who has no file yet is told how to get one."""
     with pytest.raises(ConfigError) as caught:
         load_config(tmp_path / "none.toml", (), {})
-    assert caught.value.hint.startswith("loader init --example")
+    assert caught.value.hint == f"loader init --example {tmp_path / 'none.toml'}"
     assert caught.value.address == str(tmp_path / "none.toml")
 
 

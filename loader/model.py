@@ -12,7 +12,6 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -120,10 +119,6 @@ class Totals:
         """Count by count."""
         return Totals(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
 
-    def balanced(self) -> bool:
-        """Whether every consumed record has ended in exactly one place."""
-        return self.consumed == self.loaded + self.duplicates + self.quarantined + self.skipped
-
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
@@ -166,10 +161,3 @@ def size(records: pa.RecordBatch | pa.Table) -> int:
 def empty_records() -> pa.RecordBatch:
     """A chunk's record batch without records."""
     return pa.RecordBatch.from_pylist([], schema=CHUNK_SCHEMA)
-
-
-def counts_by_partition(records: pa.Table) -> dict[int, int]:
-    """How many records each partition has."""
-    column = records["partition"].to_numpy()
-    found, counts = np.unique(column, return_counts=True)
-    return dict(zip(found.tolist(), counts.tolist(), strict=True))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from loader.cli.words import printable
 from loader.errors import ActionNeeded, ConfigError
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def _safe(text: str) -> Text:
     """Text that is shown as it is: no markup, no emoji, nothing that a terminal would act on."""
     from rich.text import Text as Shown
 
-    return Shown("".join(c if c.isprintable() else repr(c)[1:-1] for c in text))
+    return Shown(printable(text))
 
 
 @app.command("show")

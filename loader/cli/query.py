@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from loader.cli.words import printable
 from loader.errors import ActionNeeded, ConfigError
 
 if TYPE_CHECKING:
@@ -97,11 +98,6 @@ def table(context: Context, result: pa.Table) -> None:
     context.output.print(shown)
     if result.num_rows > SHOWN:
         context.console.print(f"{SHOWN} of {result.num_rows:,} rows; the others: --format csv")
-
-
-def printable(text: str) -> str:
-    """The text with what a terminal would act on written as escapes."""
-    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
 def _json(result: pa.Table) -> None:

@@ -19,3 +19,8 @@ def sentence(result: dict[str, Any]) -> str:
     rate = f", {result['records_per_second']:,}/s" if result["consumed"] else ""
     outcome = OUTCOMES[result["outcome"]]
     return f"{outcome}: {done}{detail} in {result['batches']} batches, {result['seconds']:.1f} s{rate}"
+
+
+def printable(text: str) -> str:
+    """The text with what a terminal would act on written as escapes."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)

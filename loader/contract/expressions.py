@@ -25,6 +25,9 @@ MARK = "\\u0000"
 FIRST_DAY, LAST_DAY = "0001-01-01", "9999-12-31"
 """Years that DuckDB, Parquet, Python and JSON's date texts (RFC 3339) can all hold."""
 
+UTC = frozenset({"UTC", "ETC/UTC", "GMT", "Z"})
+"""Names of the zone in which a local time is an instant without more ado, in upper case."""
+
 TEXT_LEAVES = frozenset({"VARCHAR", "DATE", "TIMESTAMP", "TIMESTAMPTZ", "UUID"})
 NUMBERS = frozenset({"DECIMAL", "DOUBLE", "FLOAT"})
 
@@ -273,7 +276,7 @@ def _local(text: str, zone: str) -> str:
 
     The two candidates come from the zone's offsets a day before and a day after.
     """
-    if zone.upper() in {"UTC", "ETC/UTC", "GMT", "Z"}:
+    if zone.upper() in UTC:
         value = f"TRY_CAST({text} || 'Z' AS TIMESTAMPTZ)"
         return f"CASE WHEN {in_range('TIMESTAMPTZ', value)} THEN {value} END"
     days = (f"make_timestamptz(epoch_us(l + to_days({day})))" for day in (-1, 1))

@@ -14,7 +14,6 @@ from loader.contract import expressions as sql
 from loader.contract.parsing import Plan, Trees
 from loader.statements import quote_text as text_
 
-UTC = {"UTC", "ETC/UTC", "GMT", "Z"}
 _TEXT = '"$text"'
 
 
@@ -83,5 +82,5 @@ def _is_utc(plan: Plan) -> bool:
         plan.type.kind == "TIMESTAMPTZ"
         and plan.place.kind == "json"
         and zone is not None
-        and zone.upper() in UTC
+        and zone.upper() in sql.UTC
     )

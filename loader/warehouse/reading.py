@@ -108,11 +108,6 @@ class Reader:
         """The contract's columns as quoted identifiers."""
         return [name for name, _ in self.contract.ddl()]
 
-    def has_target(self) -> bool:
-        """Whether the target table is there already."""
-        sql = statement("warehouse/columns")
-        return bool(self.home.execute(sql, [self.config.table.name]).fetchall())
-
 
 def fetched(result: duckdb.DuckDBPyConnection) -> list[Row]:
     """All rows of a result, a dict per row."""

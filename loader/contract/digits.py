@@ -109,8 +109,9 @@ def _long_runs(data: _Bytes) -> _Rows:
 
 def _trailing_commas(data: _Bytes) -> _Rows:
     """Where a closing bracket follows a comma, with nothing but white space between."""
-    place = np.flatnonzero((data | np.uint8(0x20)) == np.uint8(ord("}"))) - 1
-    place = place[place >= 0]
+    before = data[:-1]
+    closing = (data[1:] | np.uint8(0x20)) == np.uint8(ord("}"))
+    place = np.flatnonzero(closing & ((before == np.uint8(ord(","))) | (before <= np.uint8(ord(" ")))))
     found = [place[data[place] == ord(",")]]
     while len(place := place[np.isin(data[place], (9, 10, 13, 32)) & (place > 0)]):
         place = place - 1

@@ -28,6 +28,9 @@ FIRST_DAY, LAST_DAY = "0001-01-01", "9999-12-31"
 UTC = frozenset({"UTC", "ETC/UTC", "GMT", "Z"})
 """Names of the zone in which a local time is an instant without more ado, in upper case."""
 
+BARE_WORDS = frozenset({"true", "false", "nan", "inf", "infinity"})
+"""Words that DuckDB's JSON reads without quotes, in lower case."""
+
 TEXT_LEAVES = frozenset({"VARCHAR", "DATE", "TIMESTAMP", "TIMESTAMPTZ", "UUID"})
 NUMBERS = frozenset({"DECIMAL", "DOUBLE", "FLOAT"})
 
@@ -151,12 +154,18 @@ def odd_text(leaf: str) -> str:
 
     Such a leaf begins with a digit, `-`, `{` or `[`, or is one of the bare words that DuckDB reads.
     """
-    words = "'true', 'false', 'nan', 'inf'"
+    words = ", ".join(map(text_, sorted(BARE_WORDS - {"infinity"})))
     return (
         f"({leaf} < ':' OR {leaf} >= '{{' OR ({leaf} >= '[' AND {leaf} < '\\') OR CASE "
         f"WHEN strlen({leaf}) BETWEEN 3 AND 5 THEN lower({leaf}) IN ({words}) "
         f"WHEN strlen({leaf}) = 8 THEN lower({leaf}) = 'infinity' ELSE false END)"
     )
+
+
+def is_text(leaf: str) -> str:
+    """True if a VARCHAR leaf surely comes from a JSON string; most begin with a letter of no bare word."""
+    usual = f"({leaf} >= 'A' AND {leaf} < 'I') OR ({leaf} >= 'O' AND {leaf} < '[')"
+    return f"CASE WHEN {usual} THEN true ELSE NOT {odd_text(leaf)} END"
 
 
 # ---------------------------------------------------------------- numbers, from their digits
@@ -343,7 +352,7 @@ def quick_list(type_: SqlType, leaf: str) -> str:
 
 def _clean(type_: SqlType, leaf: str) -> str:
     if type_.kind == "VARCHAR":
-        return f"NOT {odd_text(leaf)}"
+        return is_text(leaf)
     return f"({quick(type_, leaf, cast(type_, leaf))})"
 
 

@@ -47,13 +47,21 @@ def _cast(plan: Plan) -> str:
 def _conditions(plan: Plan) -> Iterator[str]:
     if plan.column.required:
         yield f"{plan.leaf} IS NOT NULL"
-    if plan.place.kind == "json":
-        yield from _of_value(plan)
     if plan.column.one_of:
         allowed = ", ".join(map(text_, plan.column.one_of))
         yield f"({plan.leaf} IS NULL OR CAST({plan.casted} AS VARCHAR) IN ({allowed}))"
+    if plan.place.kind == "json" and not _is_listed(plan):
+        yield from _of_value(plan)
     if plan.column.check:
         yield f"{plan.checked} IS TRUE"
+
+
+def _is_listed(plan: Plan) -> bool:
+    """Whether being one of the allowed words says all: they can come from a JSON string only."""
+    words = plan.column.one_of or ()
+    is_top_text = len(plan.place.path) == 1 and plan.type.kind == "VARCHAR"
+    clear = [word[:1].isalpha() and word.casefold() not in sql.BARE_WORDS for word in words]
+    return is_top_text and bool(clear) and all(clear)
 
 
 def _of_value(plan: Plan) -> Iterator[str]:
@@ -69,7 +77,7 @@ def _of_value(plan: Plan) -> Iterator[str]:
 
 def _is_sure(plan: Plan) -> str:
     if plan.type.kind == "VARCHAR":
-        return f"NOT {sql.odd_text(plan.leaf)}"
+        return sql.is_text(plan.leaf)
     if _is_utc(plan):
         in_range = sql.in_range("TIMESTAMPTZ", plan.casted)
         return f"({in_range} AND {sql.common_shape(plan.leaf, ends=('Z', ''))})"

@@ -18,6 +18,8 @@ from loader.warehouse.transaction import transaction
 if TYPE_CHECKING:
     from loader.config import Warehouse as Address
 
+STORAGE = "v1.4.0"  # format of a new DuckDB file: older ones are written a third more slowly
+
 NEW_PIPELINE = "to load everything anew, give pipeline, kafka.group and table.name new names"
 
 Columns = Sequence[tuple[str, str]]
@@ -35,7 +37,7 @@ def create_file(address: Address) -> None:
         return
     temporary = Path(f"{address.file}.{os.getpid()}.new")
     temporary.unlink(missing_ok=True)
-    duckdb.connect(str(temporary)).close()
+    duckdb.connect(str(temporary), config={"storage_compatibility_version": STORAGE}).close()
     sync(temporary)
     try:
         os.link(temporary, address.file)

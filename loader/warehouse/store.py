@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from loader.config import Config
 
 SETTLE_TRIES = 20
-DUCKDB_SHARE = 4  # DuckDB gets this part of limits.memory; the batches in Arrow and the client need the rest
+DUCKDB_SHARE = 5  # DuckDB gets this part of limits.memory; the batches in Arrow and the client need the rest
 
 
 class DuckWarehouse:

@@ -9,7 +9,7 @@ WITH "$records" AS NOT MATERIALIZED (
         partition AS "$partition", "offset" AS "$offset", make_timestamptz(epoch_us(kafka_time)) AS "$time",
         text AS "$text",
         CASE
-            WHEN octet_length(value) > {{ message_bytes }} OR contains(text, '\u0000') THEN false
+            WHEN strlen(text) > {{ message_bytes }} OR contains(text, '\u0000') THEN false
             WHEN strlen(text) > 2000 AND
                 2 * strlen(text) - strlen(replace(text, '[', '')) - strlen(replace(text, '{', '')) > 1000 THEN false
             ELSE starts_with(text, '{'){% if not trusting %} AND json_valid(text){% endif %}

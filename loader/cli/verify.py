@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,15 +17,22 @@ if TYPE_CHECKING:
 SIGNS = {"ok": "[green]ok[/green]", "failed": "[red]failed[/red]", "skipped": "[yellow]skipped[/yellow]"}
 
 
-def verify(ctx: typer.Context) -> None:
+def verify(
+    ctx: typer.Context,
+    *,
+    deep: Annotated[
+        bool,
+        typer.Option("--deep", help="Read the topic again and compare every record with where it ended."),
+    ] = False,
+) -> None:
     """Prove that every record up to the committed offsets ended in exactly one place."""
-    result = proof(ctx.obj.config())
+    result = proof(ctx.obj.config(), deep=deep)
     ctx.obj.emit(result, lambda: print_proof(ctx.obj, result))
     if not result["ok"]:
         raise typer.Exit(ComparisonFailed.exit_code)
 
 
-def proof(config: Config, *, embedded: bool = False) -> dict[str, Any]:
+def proof(config: Config, *, embedded: bool = False, deep: bool = False) -> dict[str, Any]:
     """All checks on one snapshot, and those that need the broker where it can be reached."""
     from loader.warehouse.reading import Reader
     from loader.warehouse.verify import checks
@@ -40,6 +47,8 @@ def proof(config: Config, *, embedded: bool = False) -> dict[str, Any]:
             "this pipeline has loaded nothing here", address=config.pipeline, hint="loader load"
         )
     found.append(_broker(config, recorded, partitions, holes, embedded=embedded))
+    if deep:
+        found.append(_deep(config, partitions, found[-1]))
     return {
         "ok": all(check["status"] != "failed" for check in found),
         "checks": found,
@@ -88,6 +97,41 @@ def _compared(
     topic = "the same topic" if identity.topic_id else "topic id unknown (in-process broker)"
     left = f", {gone} not any more (retention)" if gone else ""
     return "ok", f"{topic}, offsets within the log, {len(holes)} spans with holes read again{left}"
+
+
+def _deep(config: Config, partitions: list[Any], broker: dict[str, str]) -> dict[str, str]:
+    """The topic read again and compared record by record. Raises BrokerAway, because it was asked for."""
+    if broker["status"] == "skipped":
+        raise BrokerAway(broker["detail"], address=config.kafka.topic, hint="loader verify, without --deep")
+    if broker["status"] == "failed":
+        return {"name": "deep", "status": "skipped", "detail": "not while the check of the broker fails"}
+    status, detail = _reread(config, partitions)
+    return {"name": "deep", "status": status, "detail": detail}
+
+
+def _reread(config: Config, partitions: list[Any]) -> tuple[str, str]:
+    from loader.kafka.again import read_again
+    from loader.kafka.recheck import broker
+    from loader.model import Span
+    from loader.warehouse.deep import Comparison
+    from loader.warehouse.reading import Reader
+
+    with closing(broker(config)) as asked:
+        log = asked.log([row["partition"] for row in partitions])
+        compacted = asked.is_compacted()
+    gone = 0
+    with Reader(config) as reader, closing(Comparison(reader)) as comparison:
+        for row in partitions:
+            begin = max(row["begin"], log[row["partition"]].low)
+            gone += begin - row["begin"]
+            if begin < row["end"]:
+                for piece in read_again(config, Span(row["partition"], begin, row["end"])):
+                    comparison.compare(piece.span, piece.records, compacted=compacted)
+    if comparison.wrong:
+        return "failed", f"{comparison.wrong:,} findings: {'; '.join(comparison.problems)}"
+    counted = ", ".join(f"{count:,} {place}" for place, count in sorted(comparison.places.items()))
+    left = f"; {gone:,} offsets are not in the log any more (retention)" if gone else ""
+    return "ok", f"every record was read again and is where it should be: {counted or 'none'}{left}"
 
 
 def print_proof(context: Context, result: dict[str, Any]) -> None:

@@ -22,7 +22,7 @@ from confluent_kafka import (
     TopicCollection,
     TopicPartition,
 )
-from confluent_kafka.admin import OffsetSpec
+from confluent_kafka.admin import ConfigResource, OffsetSpec
 
 from loader.errors import LoaderError, TopicMissing, TopicReplaced
 from loader.kafka.faults import WORDS, Health, action_needed, code_of
@@ -115,6 +115,12 @@ class Broker:
         wanted = [TopicPartition(self.topic, p) for p in range(self.identity().partitions)]
         found = self._asked(lambda: self._committed(wanted))
         return {tp.partition: tp.offset for tp in found if tp.offset >= 0}
+
+    def is_compacted(self) -> bool:
+        """Whether old records of the topic may vanish one by one. Raises as `identity`."""
+        resource = ConfigResource(ConfigResource.Type.TOPIC, self.topic)
+        found = self._asked(lambda: self._result(self._admin.describe_configs([resource])[resource]))
+        return "compact" in str(found["cleanup.policy"].value)
 
     def close(self) -> None:
         """Let go of the connections."""

@@ -1,0 +1,62 @@
+-- Where each record of a span that was read again ended, and whether with the right content.
+-- Input: {{ staging }} (the records parsed anew), relation {{ chunk }} (as they came).
+-- Parameters: pipeline, partition, begin, end, contract (the digest of the contract that parsed them).
+-- Output: place, problem (NULL when all is well), records, and partition and offset of the first.
+WITH loaded AS (
+    SELECT t.*, b.contract = $contract AS is_ours
+    FROM lake.main.{{ table | ident }} AS t
+    LEFT JOIN lake.loader.batches AS b ON b.pipeline = $pipeline AND b.batch = t._batch
+    WHERE t._partition = $partition AND t._offset >= $begin AND t._offset < $end
+),
+refused AS (
+    SELECT * FROM lake.loader.quarantine
+    WHERE pipeline = $pipeline AND partition = $partition AND "offset" >= $begin AND "offset" < $end
+),
+repeated AS (
+    SELECT * FROM lake.loader.duplicates
+    WHERE pipeline = $pipeline AND partition = $partition AND "offset" >= $begin AND "offset" < $end
+),
+-- one row per record and place
+found AS (
+    SELECT s._partition AS partition, s._offset AS "offset",
+        (t._offset IS NOT NULL)::INTEGER + (d."offset" IS NOT NULL)::INTEGER
+            + coalesce(q.state IN ('open', 'dropped'), false)::INTEGER + s._skip::INTEGER AS places,
+        CASE
+            WHEN t._offset IS NOT NULL THEN 'loaded'
+            WHEN d."offset" IS NOT NULL THEN 'duplicates'
+            WHEN q."offset" IS NOT NULL THEN 'quarantined'
+            ELSE 'skipped'
+        END AS place,
+        CASE
+            WHEN q."offset" IS NOT NULL AND (q.value IS DISTINCT FROM c.value OR q.key IS DISTINCT FROM c.key)
+                THEN 'is in quarantine with other bytes'
+            WHEN t._offset IS NOT NULL AND t._kafka_time IS DISTINCT FROM s._kafka_time
+                THEN 'was loaded with another Kafka time'
+            WHEN t._offset IS NOT NULL AND q."offset" IS NULL AND t.is_ours AND s._reasons IS NOT NULL
+                THEN 'was loaded, but the contract refuses it'
+            WHEN t._offset IS NOT NULL AND q."offset" IS NULL AND t.is_ours THEN nullif(concat_ws(', '
+                {%- for column in columns %},
+                CASE WHEN t.{{ column }} IS DISTINCT FROM s.{{ column }} THEN {{ column | text }} END
+                {%- endfor %}), '')
+            WHEN d."offset" IS NOT NULL AND q."offset" IS NULL AND d.id IS DISTINCT FROM {{ id_text }}
+                AND s._reasons IS NULL THEN 'is a duplicate with another id'
+        END AS wrong
+    FROM {{ staging }} AS s
+    JOIN {{ chunk }} AS c ON c.partition = s._partition AND c."offset" = s._offset
+    LEFT JOIN loaded AS t ON t._offset = s._offset
+    LEFT JOIN refused AS q ON q."offset" = s._offset
+    LEFT JOIN repeated AS d ON d."offset" = s._offset
+),
+judged AS (
+    SELECT *, CASE
+        WHEN places = 0 THEN 'is in no place'
+        WHEN places > 1 THEN 'is in ' || places || ' places'
+        WHEN place = 'loaded' AND starts_with(wrong, '"') THEN 'was loaded with another value of ' || wrong
+        ELSE wrong
+    END AS problem
+    FROM found
+)
+SELECT place, problem, count(*) AS records, min(partition) AS partition, min("offset") AS "offset"
+FROM judged
+GROUP BY place, problem
+ORDER BY "offset";

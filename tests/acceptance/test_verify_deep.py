@@ -1,0 +1,109 @@
+"""`verify --deep`: the topic is read again, and each record is where it should be with its content."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from loader.config import load_config
+from loader.warehouse.attach import connect
+from tests.conftest import MakeTopic
+from tests.pipelines import KINDS, Pipeline, Story, order, tell
+from tests.servers import topics
+from tests.servers.command import Cli
+from tests.servers.topics import Message
+
+TWICE = """INSERT INTO lake.loader.duplicates
+SELECT 'orders', _batch, _partition, _offset, order_id, 0, 0, 0 FROM lake.main.orders WHERE _offset = {row}"""
+
+
+@pytest.fixture(params=KINDS)
+def loaded(request: pytest.FixtureRequest, kafka: str, topic: MakeTopic, cli: Cli) -> tuple[Pipeline, Story]:
+    """A story with everything in it, loaded in several batches from two partitions."""
+    pipeline, story = (
+        Pipeline(cli, kafka, topic(partitions=2), request.param),
+        tell(2_000, seed=3, partitions=2),
+    )
+    topics.produce(pipeline.bootstrap, pipeline.topic, story.messages)
+    assert pipeline("load", "--set", "batch.records=700").code == 0
+    return pipeline, story
+
+
+def deep(pipeline: Pipeline) -> tuple[int, dict[str, Any]]:
+    """Exit code and the check `deep`."""
+    done = pipeline("verify", "--deep")
+    (check,) = [check for check in done.json["checks"] if check["name"] == "deep"]
+    return done.code, check
+
+
+def changed(pipeline: Pipeline, statement: str) -> list[Any]:
+    """Change the warehouse behind the loader's back, or ask it."""
+    with connect(load_config(pipeline.file, ()).warehouse) as home:
+        return home.execute(statement).fetchall()
+
+
+def test_every_record_is_found_again(loaded: tuple[Pipeline, Story]) -> None:
+    """A sound warehouse passes, and the places are counted as `load` counted them."""
+    pipeline, story = loaded
+    code, check = deep(pipeline)
+    assert (code, check["status"]) == (0, "ok"), check
+    for count, place in zip(story.expected, ("loaded", "duplicates", "quarantined"), strict=False):
+        assert f"{count:,} {place}" in check["detail"] or count == 0
+
+
+@pytest.mark.parametrize(
+    ("statement", "finding"),
+    [
+        (
+            "UPDATE lake.main.orders SET amount = amount + 1 WHERE _offset = {row}",
+            'another value of "amount"',
+        ),
+        (
+            "UPDATE lake.main.orders SET user_id = coalesce(user_id, 0) + 1 WHERE _offset = {row}",
+            'another value of "user_id"',
+        ),
+        ("DELETE FROM lake.main.orders WHERE _offset = {row}", "is in no place"),
+        ("UPDATE lake.main.orders SET _kafka_time = now() WHERE _offset = {row}", "another Kafka time"),
+        ("DELETE FROM lake.loader.duplicates", "is in no place"),
+        ("UPDATE lake.loader.duplicates SET id = 'X'", "is a duplicate with another id"),
+        ("UPDATE lake.loader.quarantine SET value = '{{}}'::BLOB", "is in quarantine with other bytes"),
+        (
+            TWICE,
+            "is in 2 places",
+        ),
+    ],
+)
+def test_a_change_behind_the_back_is_named(
+    loaded: tuple[Pipeline, Story], statement: str, finding: str
+) -> None:
+    """One changed field, a vanished or doubled row, other bytes: found, with partition and offset."""
+    pipeline, _ = loaded
+    ((row,),) = changed(pipeline, "SELECT max(_offset) FROM lake.main.orders")
+    changed(pipeline, statement.format(row=row))
+    code, check = deep(pipeline)
+    assert (code, check["status"]) == (3, "failed"), check
+    assert finding in check["detail"]
+    assert f"{pipeline.topic}[" in check["detail"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_not_in_the_topic_is_a_finding(kafka: str, topic: MakeTopic, cli: Cli, kind: str) -> None:
+    """A row at an offset where the topic has a transaction's marker was never consumed."""
+    pipeline = Pipeline(cli, kafka, topic(partitions=1), kind)
+    topics.produce_transaction(kafka, pipeline.topic, [Message(order(n), partition=0) for n in range(5)])
+    assert pipeline("load").code == 0
+    assert deep(pipeline)[1]["status"] == "ok"
+    row = "SELECT * REPLACE (5 AS _offset, 'X' AS order_id) FROM lake.main.orders LIMIT 1"
+    changed(pipeline, f"INSERT INTO lake.main.orders {row}")
+    code, check = deep(pipeline)
+    assert (code, check["status"]) == (3, "failed")
+    assert f"{pipeline.topic}[0]@5 is in the table, but not in the topic" in check["detail"]
+
+
+def test_without_a_broker_it_is_said_at_once(loaded: tuple[Pipeline, Story]) -> None:
+    """Who asks for a deep look and cannot have one gets exit code 75, not a half proof."""
+    pipeline, _ = loaded
+    done = pipeline("verify", "--deep", "--set", "kafka.bootstrap=127.0.0.1:1")
+    assert done.code == 75
+    assert "without --deep" in done.json["error"]["hint"]

@@ -17,6 +17,7 @@ from loader.cli import (
     check,
     demo,
     generate,
+    guarantees,
     init,
     load,
     quarantine,
@@ -55,6 +56,7 @@ VERBS: dict[str, Callable[..., Any]] = {
     "status": status.status,
     "verify": verify.verify,
     "query": query.query,
+    "guarantees": guarantees.guarantees,
 }
 for _name, _function in VERBS.items():
     app.command(_name)(_function)

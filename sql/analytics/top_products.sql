@@ -1,4 +1,4 @@
--- Top products: the 20 SKUs with the highest revenue in each currency.
+-- Top products: the 20 SKUs with the highest revenue, each currency by itself.
 SELECT item.sku, currency, sum(item.quantity) AS quantity, sum(item.quantity * item.price) AS revenue, count(*) AS orders
 FROM (SELECT unnest(items) AS item, currency FROM {{ table }} WHERE action IS DISTINCT FROM 'refund')
 GROUP BY ALL

@@ -27,7 +27,7 @@ def check(
     config = ctx.obj.config()
     done = {"configuration": "ok", **_offline(config)}
     failure: LoaderError | None = None
-    for name, look in (("broker", _broker), ("warehouse", _warehouse)) if connect else ():
+    for name, look in LOOKS.items() if connect else ():
         try:
             done[name] = look(config)
         except LoaderError as error:
@@ -69,6 +69,22 @@ def _warehouse(config: Config) -> str:
     return f"ok, {totals['loaded']:,} rows loaded so far"
 
 
+def _table(config: Config) -> str:
+    """What the next batch changes in the table. Raises WarehouseMismatch where it cannot follow."""
+    from loader.warehouse.reading import Reader
+
+    if not config.warehouse.file.exists():
+        return "ok, new"
+    with Reader(config) as reader:
+        reader.follower().refuse_other_pairs()
+        change = reader.follower().foresee(strict=True)
+    if change is None:
+        return "ok, new"
+    if change.steps:
+        return f"ok, the next batch changes it: {'; '.join(change.steps)}"
+    return "ok, as the contract says"
+
+
 def _can_be_made(file: Path) -> None:
     """Raise ActionNeeded where the warehouse's folder is none, or cannot be written."""
     folder = next(parent for parent in file.parents if parent.exists())
@@ -76,3 +92,6 @@ def _can_be_made(file: Path) -> None:
         raise ActionNeeded(
             "is not a folder that can be written", address=str(folder), hint="check warehouse.path"
         )
+
+
+LOOKS = {"broker": _broker, "warehouse": _warehouse, "table": _table}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import duckdb
 import pyarrow as pa
 
@@ -14,11 +16,18 @@ from loader.warehouse.stage import phase
 from loader.warehouse.transaction import one, transaction
 
 
-def commit(
-    cursor: duckdb.DuckDBPyConnection, split: Split, *, pipeline: str, worker: str, contract: str
+def commit(  # noqa: PLR0913 - what the ledger says of it
+    cursor: duckdb.DuckDBPyConnection,
+    split: Split,
+    *,
+    follow: Callable[[int], None],
+    pipeline: str,
+    worker: str,
+    contract: str,
 ) -> Receipt:
     """Everything of a batch in one transaction, durable when it returns.
 
+    `follow` changes the target table where the contract needs it; it gets the number of this change.
     Raises HeadMoved or OffsetsMoved with nothing changed, CommitFailed when the outcome of COMMIT
     is not known, duckdb.Error when a statement before it failed (nothing changed).
     """
@@ -30,6 +39,7 @@ def commit(
         with phase(seconds, "commit"), transaction(cursor):
             take_head(cursor, split.seen)
             _move_offsets(cursor, pipeline, batch.id, batch.spans)
+            follow(split.seen + 1)
             for part in split.parts:
                 _append(cursor, part)
                 fail_point("mid_insert")

@@ -1,9 +1,8 @@
-"""Bring a warehouse up to date: control tables by migration, the target table by the contract."""
+"""Create a warehouse and bring its control tables up to date, by migration."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,12 +18,6 @@ if TYPE_CHECKING:
     from loader.config import Warehouse as Address
 
 STORAGE = "v1.4.0"  # format of a new DuckDB file: older ones are written a third more slowly
-
-NEW_PIPELINE = "to load everything anew, give pipeline, kafka.group and table.name new names"
-
-Columns = Sequence[tuple[str, str]]
-"""Quoted name and SQL type of each contract column, in order."""
-
 
 def create_file(address: Address) -> None:
     """Create a DuckDB file under a temporary name and link it into place.
@@ -53,14 +46,15 @@ def open_warehouse(address: Address, memory: int | None) -> duckdb.DuckDBPyConne
     create_file(address)
     home = connect(address, memory=memory)
     try:
-        _migrate(home)
+        migrate(home)
     except BaseException:
         home.close()
         raise
     return home
 
 
-def _migrate(home: duckdb.DuckDBPyConnection) -> None:
+def migrate(home: duckdb.DuckDBPyConnection) -> None:
+    """Apply the migrations that the attached database has not had. Raises WarehouseMismatch."""
     is_new = not has_control(home)
     applied = (
         set() if is_new else {row[0] for row in home.execute(statement("warehouse/migrations")).fetchall()}
@@ -84,32 +78,3 @@ def has_control(home: duckdb.DuckDBPyConnection) -> bool:
     """Whether the attached database has the loader's control tables."""
     row = home.execute(statement("warehouse/has_control")).fetchone()
     return bool(row and row[0])
-
-
-def ensure_target(home: duckdb.DuckDBPyConnection, table: str, columns: Columns) -> bool:
-    """Create the target table, or make sure that it is the contract's; True when it was created.
-
-    Call it inside a transaction that takes the head. Raises WarehouseMismatch with the differences.
-    """
-    present = home.execute(statement("warehouse/columns"), [table]).fetchall()
-    if not present:
-        home.execute(statement("warehouse/create_target", table=table, columns=columns))
-        return True
-    wanted = [row[:2] for row in home.execute(statement("warehouse/types", columns=columns)).fetchall()]
-    if differences := _differences([tuple(row) for row in present], [tuple(row) for row in wanted]):
-        message = f"the table differs from the contract: {'; '.join(differences)}"
-        hint = f"change table.columns back; {NEW_PIPELINE}"
-        raise WarehouseMismatch(message, address=table, hint=hint)
-    return False
-
-
-def _differences(present: list[tuple[str, str]], wanted: list[tuple[str, str]]) -> list[str]:
-    have, want = dict(present), dict(wanted)
-    missing = [f"{name} {type_} is not in the table" for name, type_ in wanted if name not in have]
-    extra = [f"{name} {type_} is not in the contract" for name, type_ in present if name not in want]
-    changed = [
-        f"{name} is {have[name]} in the table, {type_} in the contract"
-        for name, type_ in wanted
-        if name in have and have[name] != type_
-    ]
-    return missing + extra + changed

@@ -20,6 +20,7 @@ from loader.errors import ActionNeeded, WarehouseBusy
 from loader.model import Identity
 from loader.statements import names, quote_identifier, source, statement
 from loader.warehouse.attach import connect, translated
+from loader.warehouse.follow import Follower
 from loader.warehouse.migrate import has_control
 from loader.warehouse.transaction import roll_back
 
@@ -38,6 +39,28 @@ class Place:
     kind: str = "duckdb"
 
 
+def open_to_read(config: Config) -> tuple[duckdb.DuckDBPyConnection, float | None] | None:
+    """The warehouse read-only, and the age of the published copy where that answers; None: nothing loaded.
+
+    Raises WarehouseBusy, WarehouseAway.
+    """
+    address, memory, age = config.warehouse, config.limits.memory, None
+    if not address.file.exists():
+        return None
+    try:
+        home = connect(address, read_only=True, memory=memory)
+    except WarehouseBusy:
+        copy = address.publish_path
+        if copy is None or not copy.exists():
+            raise
+        age = time.time() - copy.stat().st_mtime
+        home = connect(Place(copy), read_only=True, memory=memory)  # type: ignore[arg-type]
+    if not has_control(home):
+        home.close()
+        return None
+    return home, age
+
+
 class Reader:
     """A read-only look at one pipeline's warehouse; use it as a context manager."""
 
@@ -45,25 +68,12 @@ class Reader:
         """Open. Raises ActionNeeded (nothing loaded yet), WarehouseBusy, WarehouseAway."""
         self.config = config
         self.contract = Contract.from_config(config.table, config.limits.message_bytes)
-        self.age: float | None = None  # seconds since the copy was published; None: not a copy
-        self.home = self._open()
-
-    def _open(self) -> duckdb.DuckDBPyConnection:
-        address = self.config.warehouse
-        if not address.file.exists():
-            raise _nothing_there(address.file)
-        try:
-            home = connect(address, read_only=True, memory=self.config.limits.memory)
-        except WarehouseBusy:
-            copy = address.publish_path
-            if copy is None or not copy.exists():
-                raise
-            self.age = time.time() - copy.stat().st_mtime
-            home = connect(Place(copy), read_only=True, memory=self.config.limits.memory)  # type: ignore[arg-type]
-        if not has_control(home):
-            home.close()
-            raise _nothing_there(address.file)
-        return home
+        opened = open_to_read(config)
+        if opened is None:
+            raise ActionNeeded(
+                "nothing has been loaded yet", address=str(config.warehouse.file), hint="loader load"
+            )
+        self.home, self.age = opened  # seconds since the copy was published; None: not a copy
 
     def __enter__(self) -> Self:
         """Begin one snapshot for everything that is read."""
@@ -100,6 +110,10 @@ class Reader:
         row = self.home.execute(statement("load/recorded"), [self.config.pipeline]).fetchone()
         return Identity(*row[:4]) if row else None
 
+    def follower(self) -> Follower:
+        """The target table beside the contract."""
+        return Follower(self.home, self.config.pipeline, self.config.table.name, self.contract)
+
     def id_columns(self) -> list[str]:
         """The id's columns as quoted identifiers."""
         return [name for name, _ in self.contract.ddl() if name.strip('"') in self.contract.id]
@@ -113,10 +127,6 @@ def fetched(result: duckdb.DuckDBPyConnection) -> list[Row]:
     """All rows of a result, a dict per row."""
     names = [column[0] for column in result.description or []]
     return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
-
-
-def _nothing_there(file: Path) -> ActionNeeded:
-    return ActionNeeded("nothing has been loaded yet", address=str(file), hint="loader load")
 
 
 def score_rows(config: Config) -> Iterator[Row]:

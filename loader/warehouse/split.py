@@ -22,6 +22,7 @@ from loader.model import Batch, Totals
 from loader.statements import quote_identifier, statement
 from loader.warehouse.attach import INLINE_ROWS
 from loader.warehouse.files import make_folder, sync_new_file
+from loader.warehouse.follow import Follower
 from loader.warehouse.limit import Breaker
 from loader.warehouse.stage import Staged, at_positions, names, phase, registered
 from loader.warehouse.transaction import one, transaction
@@ -73,6 +74,7 @@ class Splitter:
     table: str
     folder: Path | None
     breaker: Breaker
+    follower: Follower
 
     def split(self, staged: Staged, before: Split | None = None) -> Split:
         """Look up, sort and write; what is right of the split before is kept.
@@ -105,6 +107,7 @@ class Splitter:
 
         with transaction(self.cursor):  # one snapshot for the head and for what is known at it
             seen = one(run("head"))
+            parameters |= self.follower.at(seen)
             run("known_ids")
             run("repeated_ids")
             run("verdicts" if one(run("count_suspects")) else "no_verdicts")

@@ -13,14 +13,15 @@ import duckdb
 import pyarrow as pa
 
 from loader.contract import Contract
-from loader.errors import HeadMoved, LoaderError, Restart, WarehouseMismatch
+from loader.errors import HeadMoved, LoaderError, Restart
 from loader.model import Batch, Identity, Position, Receipt
 from loader.statements import statement
 from loader.warehouse.attach import translated, unwritable
 from loader.warehouse.commit import commit, take_head
 from loader.warehouse.files import WriterLock, make_folder
+from loader.warehouse.follow import Follower
 from loader.warehouse.limit import Breaker
-from loader.warehouse.migrate import NEW_PIPELINE, ensure_target, open_warehouse
+from loader.warehouse.migrate import open_warehouse
 from loader.warehouse.split import Split, Splitter
 from loader.warehouse.stage import Staged, Stager, registered
 from loader.warehouse.transaction import CommitFailed, is_conflict, one, transaction
@@ -63,7 +64,14 @@ class DuckWarehouse:
             with self._turn():
                 self._home = open_warehouse(config.warehouse, config.limits.memory // DUCKDB_SHARE)
                 self._commits = self._home.cursor()
-                self._prepare_target()
+                facts = (self._pipeline, self._table, self._contract, self._worker)
+                self._follower = Follower(self._commits, *facts)
+                try:
+                    self._prepare_target()
+                except BaseException:  # a DuckDB file cannot be attached again while a cursor lives
+                    self._commits.close()
+                    self._home.close()
+                    raise
             recent = self._commits.execute(statement("load/recent_share"), [self._pipeline]).fetchall()
         self._breaker = Breaker(config.limits.quarantine, recent, accept=self._accept)
         self._stager = Stager(self._home.cursor(), self._contract)
@@ -75,6 +83,7 @@ class DuckWarehouse:
             table=self._table,
             folder=config.warehouse.data_path if self._is_lake else None,
             breaker=self._breaker,
+            follower=self._follower,
         )
         self._flusher, self._publisher = self._make_upkeep()
 
@@ -89,24 +98,11 @@ class DuckWarehouse:
         return None, publisher
 
     def _prepare_target(self) -> None:
-        self._refuse_other_owner()
-        self._refuse_other_table()
+        self._follower.refuse_other_pairs()
         with transaction(self._commits):
-            if ensure_target(self._commits, self._table, self._contract.ddl()):
-                take_head(self._commits, self._head())
-
-    def _refuse_other_owner(self) -> None:
-        sql = statement("load/other_owner")
-        if other := self._commits.execute(sql, [self._table, self._pipeline]).fetchone():
-            message = f"the pipeline {other[0]} loads into this table already"
-            raise WarehouseMismatch(message, address=self._table, hint=NEW_PIPELINE)
-
-    def _refuse_other_table(self) -> None:
-        """A new table would begin at the old offsets: without the rows that were loaded before."""
-        row = self._commits.execute(statement("load/recorded"), [self._pipeline]).fetchone()
-        if row and row[4] != self._table:
-            message = f"the pipeline {self._pipeline} loads into the table {row[4]}"
-            raise WarehouseMismatch(message, address=self._table, hint=NEW_PIPELINE)
+            head = self._head()
+            if self._follower.begin(head + 1):
+                take_head(self._commits, head)
 
     def _turn(self) -> AbstractContextManager[None]:
         return self._lock.held() if self._is_lake else nullcontext()
@@ -150,7 +146,7 @@ class DuckWarehouse:
             transaction(self._commits),
         ):
             take_head(self._commits, self._head())
-            self._refuse_other_owner()
+            self._follower.refuse_other_pairs()
             if set(starts) & self.offsets().keys():
                 message = "the first offsets are recorded already"
                 raise HeadMoved(message)
@@ -184,9 +180,10 @@ class DuckWarehouse:
         facts = {"pipeline": self._pipeline, "worker": self._worker, "contract": self._contract.digest()}
         try:
             with self._own_errors(), self._turn():
-                receipt = commit(self._commits, split, **facts)
+                receipt = commit(self._commits, split, follow=self._follower.follow, **facts)
         except CommitFailed as unknown:
             return self._settle(split, unknown)
+        self._follower.committed(receipt.seq)
         self._breaker.passed(split.totals)
         self._keep_up(receipt)
         return receipt

@@ -1,2 +1,2 @@
 -- Insert rows of the batch, inside its transaction.
-INSERT INTO lake.{{ schema | ident }}.{{ table | ident }} {{ rows }};
+INSERT INTO lake.{{ schema | ident }}.{{ table | ident }} BY NAME {{ rows }};

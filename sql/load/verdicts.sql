@@ -1,6 +1,8 @@
 -- Twin or conflict, for every record whose id was there before it: in the target, or earlier in the
 -- batch (by partition, then offset). Same content: twin. Other content: conflict. Content means the
--- columns that come from the value, compared as typed values.
+-- columns that come from the value and that the stored row could hold, compared as typed values.
+-- `late`: the table was changed since it was made; "$seq" is the head's number of the stored row's batch then,
+-- 0 where the loader did not write the row.
 -- Input: {{ staging }}, {{ hits }} (ids in the target), {{ repeated }} (ids twice in the batch).
 -- Output: table {{ verdicts }} (_partition, _offset, verdict, first_partition, first_offset, first_batch).
 CREATE OR REPLACE TABLE {{ verdicts }} AS
@@ -11,11 +13,15 @@ WITH suspects AS (
     WHERE _reasons IS NULL AND NOT _skip
 ),
 firsts AS (
-    SELECT {{ (ids + content) | join(', ') }}, _partition, _offset, _batch
-    FROM lake.main.{{ table | ident }}
-    SEMI JOIN {{ hits }} USING ({{ ids | join(', ') }})
+    SELECT {{ stored | join(', ') }}, t._partition, t._offset, t._batch{% if late %}, coalesce(b."$seq", 0) AS "$seq"{% endif %}
+    FROM lake.main.{{ table | ident }} AS t
+    SEMI JOIN {{ hits }} AS h USING ({{ ids | join(', ') }})
+    {%- if late %}
+    LEFT JOIN (SELECT batch AS "$batch", seq AS "$seq" FROM lake.loader.batches WHERE pipeline = {{ pipeline | text }}) AS b
+        ON b."$batch" = t._batch
+    {%- endif %}
     UNION ALL
-    SELECT {{ (ids + content) | join(', ') }}, _partition, _offset, {{ batch }}
+    SELECT {{ (ids + content) | join(', ') }}, _partition, _offset, {{ batch }}{% if late %}, 9223372036854775807{% endif %}
     FROM suspects
     ANTI JOIN {{ hits }} USING ({{ ids | join(', ') }})
     QUALIFY row_number() OVER (PARTITION BY {{ ids | join(', ') }} ORDER BY _partition, _offset) = 1
@@ -23,8 +29,7 @@ firsts AS (
 SELECT
     s._partition,
     s._offset,
-    CASE WHEN {% if not content %}true{% endif %}
-        {%- for column in content %}{{ ' AND ' if not loop.first }}s.{{ column }} IS NOT DISTINCT FROM f.{{ column }}{% endfor %}
+    CASE WHEN {{ same | join(' AND ') or 'true' }}
         THEN 'twin' ELSE 'conflict' END AS verdict,
     f._partition AS first_partition,
     f._offset AS first_offset,

@@ -60,6 +60,16 @@ CREATE TABLE lake.loader.spans (
     holes BIGINT NOT NULL             -- offsets that never reached us: transaction markers, compacted
 );
 
+-- The shape of the table: one row for how it was made and for each change of it, with the batch that needed it.
+CREATE TABLE lake.loader.contracts (
+    pipeline VARCHAR NOT NULL,
+    seq BIGINT NOT NULL,              -- the head's number of the change; rows of older batches are older than it
+    changed_at TIMESTAMPTZ NOT NULL,
+    worker VARCHAR NOT NULL,          -- host:process of the writer
+    contract VARCHAR NOT NULL,        -- digest, as in batches
+    shape VARCHAR NOT NULL            -- JSON: id and columns (name, type, place in the record, required, from the value)
+);
+
 -- Refused records, whole, with the reasons. Rows change state; they are never deleted.
 CREATE TABLE lake.loader.quarantine (
     pipeline VARCHAR NOT NULL,

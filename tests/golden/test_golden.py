@@ -58,6 +58,7 @@ COMMANDS = {
     "quarantine-show-missing": ["quarantine", "show", "0:700"],
     "unknown-key": ["--set", "kafka.topik=x", "check"],
     "unknown-key-json": ["--set", "kafka.topik=x", "check", "--json"],
+    "contract-refused": ["--set", 'table.columns.amount.type="DECIMAL(10,2)"', "load"],
     "bad-query": ["query", "SELECT nothing FROM nowhere"],
 }
 

@@ -11,6 +11,7 @@ import os
 import re
 import secrets
 import tempfile
+from contextlib import suppress
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,6 +55,22 @@ def connect(
         home.close()
         raise translated(error, str(address.file)) from error
     return home
+
+
+def attach_empty(memory: int | None = None) -> duckdb.DuckDBPyConnection:
+    """A connection with an empty database in memory as `lake`."""
+    home = duckdb.connect(":memory:")
+    _settle_in(home, memory, threads=1)
+    home.execute(statement("warehouse/attach_empty"))
+    return home
+
+
+def tidy(catalogue: Path) -> None:
+    """Let SQLite remove what a read-only look has left beside a catalogue that nobody has open."""
+    with duckdb.connect(":memory:") as home, suppress(duckdb.Error):  # someone has it open: then it is theirs
+        _settle_in(home, None, threads=1)
+        _load_extensions(home)
+        home.execute(statement("plan/tidy", file=str(catalogue)))
 
 
 def _settle_in(home: duckdb.DuckDBPyConnection, memory: int | None, threads: int) -> None:

@@ -32,12 +32,16 @@ def commands() -> list[list[str]]:
 
 
 def test_the_commands_of_the_readme_run_in_their_order(own_kafka: MakeKafka, cli: Cli) -> None:
-    """A new user types the block from top to bottom against a real broker: every command succeeds."""
+    """A new user types the block from top to bottom against a real broker; `plan` says what is shown."""
     kafka = own_kafka()
     topics.create(kafka.bootstrap, "orders")
     for words in commands():
         result = cli(*words, env={"LOADER__KAFKA__BOOTSTRAP": kafka.bootstrap})
         assert result.code == 0, (words, result.out, result.err)
+        if words == ["plan"]:
+            shown = next(block for block in blocks("text") if block.startswith("plan for"))
+            said = iter(result.out.splitlines())
+            assert all(line in said for line in shown.splitlines()), result.out  # in this order
     with lake(cli.folder / "warehouse" / "catalog.sqlite") as store:
         for sql in blocks("sql")[0].split(";")[1:-1]:
             assert store.rows(sql.replace("lake.", "warehouse."))

@@ -1,0 +1,189 @@
+"""What a load would do with some records: the warehouse is read-only, or an empty one in memory.
+
+Nothing is created, written or locked. The records go the way of a load (stage, split), and stop there.
+"""
+
+from __future__ import annotations
+
+import io
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import duckdb
+import pyarrow.parquet as pq
+
+from loader.contract import Contract
+from loader.model import Batch, Identity, size
+from loader.statements import statement
+from loader.warehouse.attach import INLINE_ROWS, attach_empty, tidy, translated
+from loader.warehouse.follow import Follower
+from loader.warehouse.limit import Breaker
+from loader.warehouse.migrate import migrate
+from loader.warehouse.reading import Row, fetched, open_to_read
+from loader.warehouse.split import Split, Splitter
+from loader.warehouse.stage import Stager, names
+
+if TYPE_CHECKING:
+    from loader.config import Config
+
+
+class Foresight:
+    """One look ahead for one pipeline; use it as a context manager."""
+
+    def __init__(self, config: Config) -> None:
+        """Opens nothing yet."""
+        self._config = config
+        self._contract = Contract.from_config(config.table, config.limits.message_bytes)
+        self.age: float | None = None  # seconds, of a published copy
+
+    def __enter__(self) -> Self:
+        """Open and look. Raises WarehouseBusy, WarehouseMismatch, WarehouseAway."""
+        with ExitStack() as opened:
+            opened.callback(self._tidy, has_log=self._log.exists())
+            found = open_to_read(self._config)
+            home, self.age = found or (_nothing(self._config), None)
+            opened.callback(self._close)
+            self._use(home)
+            self._look()
+            self._opened = opened.pop_all()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Close every connection."""
+        self._opened.close()
+
+    @property
+    def _log(self) -> Path:
+        file = self._config.warehouse.file
+        return file.with_name(f"{file.name}-wal")
+
+    def _tidy(self, *, has_log: bool) -> None:
+        """Leave no file beside a catalogue that nobody had open before."""
+        address = self._config.warehouse
+        if address.kind == "ducklake" and not has_log and self._log.exists():
+            tidy(address.file)
+
+    def _look(self) -> None:
+        self._follower.refuse_other_pairs()
+        self.recorded = self._recorded()
+        self.offsets = self._offsets()  # committed ones, by partition
+        sql = statement("load/recent_share")
+        self._recent = self._cursor.execute(sql, [self._config.pipeline]).fetchall()
+        self._change = self._follower.foresee()
+        if self._change is None:  # no table yet: then there is nothing to look up
+            self._close()
+            self._use(_nothing(self._config))
+            self._follower.begin(1)
+
+    def _use(self, home: duckdb.DuckDBPyConnection) -> None:
+        self._home, self._cursor = home, home.cursor()
+        config = self._config
+        self._follower = Follower(self._cursor, config.pipeline, config.table.name, self._contract)
+
+    def _close(self) -> None:
+        self._cursor.close()
+        self._home.close()
+
+    def _recorded(self) -> Identity | None:
+        row = self._cursor.execute(statement("load/recorded"), [self._config.pipeline]).fetchone()
+        return Identity(*row[:4]) if row else None
+
+    def _offsets(self) -> dict[int, int]:
+        rows = self._cursor.execute(statement("load/offsets"), [self._config.pipeline]).fetchall()
+        return {partition: offset for partition, offset, _ in rows}
+
+    def table(self) -> dict[str, Any]:
+        """The table that would be created, or what the next batch would change in it.
+
+        `state` is new, same, changed or refused; `changes` and `refused` are sentences.
+        """
+        change = self._change
+        if change is None:
+            state = "new"
+        else:
+            state = "refused" if change.refused else "changed" if change.steps else "same"
+        return {
+            "name": self._config.table.name,
+            "state": state,
+            "columns": [
+                {"name": column.name, "type": str(column.type), "required": column.required}
+                for column in self._contract.columns
+            ],
+            "changes": list(change.steps) if change else [],
+            "refused": list(change.refused) if change else [],
+        }
+
+    def outcome(self, batch: Batch, ahead: int) -> dict[str, Any]:
+        """Where each record of the sample would end, why, and what `ahead` records would come to.
+
+        Raises WarehouseMismatch where the table cannot follow the contract.
+        """
+        try:
+            split = self._splitter().split(Stager(self._cursor, self._contract).stage(batch))
+            return self._told(split, ahead)
+        except duckdb.Error as error:
+            raise translated(error, str(self._config.warehouse.file)) from error
+
+    def _told(self, split: Split, ahead: int) -> dict[str, Any]:
+        parts = names(split.batch)
+        duplicates = self._rows("plan/duplicate", repeats=parts["repeats"])
+        skipped = self._rows("plan/skipped", staging=parts["staging"])
+        counts = asdict(split.totals)
+        del counts["holes"]
+        return {
+            "records": counts,
+            "reasons": self._rows("plan/reasons", refused=parts["refused"]),
+            "duplicate": duplicates[0] if duplicates else None,
+            "skipped": skipped[0] if skipped else None,
+            "stops": Breaker(self._config.limits.quarantine, self._recent).trips(split.totals),
+            "estimate": self._estimate(split, ahead),
+        }
+
+    def _splitter(self) -> Splitter:
+        config = self._config
+        return Splitter(
+            cursor=self._cursor,
+            contract=self._contract,
+            pipeline=config.pipeline,
+            topic=config.kafka.topic,
+            table=config.table.name,
+            folder=None,
+            breaker=Breaker(config.limits.quarantine, (), accept=True),
+            follower=self._follower,
+        )
+
+    def _rows(self, name: str, **parameters: object) -> list[Row]:
+        return fetched(self._cursor.execute(statement(name, **parameters)))
+
+    def _estimate(self, split: Split, ahead: int) -> dict[str, int]:
+        """Rows, batches, files and bytes of `ahead` records, if all are like the sample."""
+        limits, totals = self._config.batch, split.totals
+        if not totals.consumed:
+            return {"rows": 0, "batches": 0, "files": 0, "bytes": 0}
+        message = max(1, size(split.batch.records) // totals.consumed)
+        batches = -(-ahead // max(1, min(limits.records, limits.bytes // message)))
+        rows = round(ahead * totals.loaded / totals.consumed)
+        in_file = rows / batches > (0 if self._contract.is_nested else INLINE_ROWS)
+        is_lake = self._config.warehouse.kind == "ducklake"
+        return {
+            "rows": rows,
+            "batches": batches,
+            "files": batches if in_file and is_lake else 0,
+            "bytes": round(rows * self._bytes(split) / max(1, totals.loaded)),
+        }
+
+    def _bytes(self, split: Split) -> int:
+        """What the sample's rows take as Parquet."""
+        (part,) = (part for part in split.parts if part.schema == "main")
+        file = io.BytesIO()
+        pq.write_table(self._cursor.execute(part.rows).to_arrow_table(), file, compression="zstd")
+        return file.tell()
+
+
+def _nothing(config: Config) -> duckdb.DuckDBPyConnection:
+    """An empty warehouse in memory."""
+    home = attach_empty(config.limits.memory)
+    migrate(home)
+    return home

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 STORAGE = "v1.4.0"  # format of a new DuckDB file: older ones are written a third more slowly
 
+
 def create_file(address: Address) -> None:
     """Create a DuckDB file under a temporary name and link it into place.
 

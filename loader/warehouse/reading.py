@@ -119,8 +119,10 @@ class Reader:
         return [name for name, _ in self.contract.ddl() if name.strip('"') in self.contract.id]
 
     def columns(self) -> list[str]:
-        """The contract's columns as quoted identifiers."""
-        return [name for name, _ in self.contract.ddl()]
+        """The contract's columns as quoted identifiers, but for those that come with the next batch."""
+        present = self.home.execute(statement("warehouse/columns"), [self.config.table.name]).fetchall()
+        in_table = {quote_identifier(name) for name, _ in present}
+        return [name for name, _ in self.contract.ddl() if name in in_table]
 
 
 def fetched(result: duckdb.DuckDBPyConnection) -> list[Row]:

@@ -130,12 +130,15 @@ def test_a_contract_change_is_foreseen(pipeline: Pipeline) -> None:
     changes = ["amount DECIMAL(18,2) becomes DECIMAL(20,2)", "currency VARCHAR is new"]
     assert planned.json["table"]["changes"] == changes
     assert everything(pipeline.folder) == before
+    assert pipeline("verify", "--deep").code == 0
     checked = pipeline("check", "--connect")
     assert checked.json["checks"]["table"] == f"ok, the next batch changes it: {'; '.join(changes)}"
     assert counts(planned.json["records"]) == counts(pipeline("load").json)
     assert pipeline("plan").json["table"]["state"] == "same"
     assert pipeline("check", "--connect").json["checks"]["table"] == "ok, as the contract says"
     pipeline.verify()
+    deep = pipeline("verify", "--deep")
+    assert deep.code == 0, deep.out
 
 
 def test_a_change_that_is_refused_is_told_by_plan_check_and_load(pipeline: Pipeline) -> None:

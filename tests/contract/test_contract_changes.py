@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from decimal import Decimal
 from itertools import product
 from pathlib import Path
@@ -16,6 +17,7 @@ from loader.errors import WarehouseMismatch
 from loader.model import Identity, Totals
 from loader.types import INTEGERS, SqlType, parse_type
 from loader.warehouse.attach import connect
+from loader.warehouse.migrate import open_warehouse
 from loader.warehouse.reading import Reader, score_rows
 from loader.warehouse.store import DuckWarehouse
 from loader.warehouse.verify import checks
@@ -346,6 +348,34 @@ def test_a_column_that_someone_else_added_is_refused(lab: Lab) -> None:
         lab.worker()
     assert lab.load(lab.worker({"note": CURRENCY}), order(5, note="x"), order(400, note="y")).loaded == 1
     assert lab.is_proved({"note": CURRENCY})
+
+
+def test_a_column_that_someone_dropped_is_not_made_again(lab: Lab) -> None:
+    """What was loaded into it is gone: a person must look, an empty column must not hide it."""
+    with connect(lab.config().warehouse) as home:
+        home.execute("ALTER TABLE lake.main.orders DROP COLUMN user_id")
+    with pytest.raises(WarehouseMismatch, match="user_id was taken out of the table by someone"):
+        lab.worker()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_table_made_by_hand_is_followed_too(tmp_path: Path, kind: str) -> None:
+    """Its rows are older than the columns that the contract adds; what they hold is compared."""
+    lab = Lab(tmp_path, kind)
+    with closing(open_warehouse(lab.config().warehouse, None)) as home:
+        home.execute(
+            "CREATE TABLE lake.main.orders (order_id VARCHAR, timestamp TIMESTAMPTZ, amount DECIMAL(9,2), "
+            "_partition INTEGER, _offset BIGINT, _kafka_time TIMESTAMPTZ, _batch BIGINT)"
+        )
+        home.execute(
+            "INSERT INTO lake.main.orders (order_id, timestamp, amount) "
+            "VALUES ('ORD000001', '2026-03-03 10:30:00Z', 1.25), ('ORD000002', '2026-03-03 10:30:00Z', 9)"
+        )
+    worker = lab.worker()
+    sent = [order(1), order(2), order(3)]
+    assert lab.load(worker, *sent) == Totals(consumed=3, loaded=1, duplicates=1, quarantined=1)
+    assert lab.load(worker, *sent) == Totals(consumed=3, duplicates=2, quarantined=1)
+    assert lab.types()["amount"] == "DECIMAL(18,2)"
 
 
 def test_an_optional_column_without_null_may_become_required(lab: Lab) -> None:

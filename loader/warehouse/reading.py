@@ -22,11 +22,13 @@ from loader.statements import names, quote_identifier, source, statement
 from loader.warehouse.attach import connect, translated
 from loader.warehouse.migrate import has_control
 from loader.warehouse.transaction import roll_back
+from loader.warehouse.wanted import Wanted
 
 if TYPE_CHECKING:
     from loader.config import Config
 
 Row = dict[str, Any]
+ENTRIES = 500  # that are in memory at once in an export
 READING = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN, duckdb.StatementType.RELATION)
 
 
@@ -51,7 +53,7 @@ class Reader:
     def _open(self) -> duckdb.DuckDBPyConnection:
         address = self.config.warehouse
         if not address.file.exists():
-            raise _nothing_there(address.file)
+            raise nothing_there(address.file)
         try:
             home = connect(address, read_only=True, memory=self.config.limits.memory)
         except WarehouseBusy:
@@ -62,7 +64,7 @@ class Reader:
             home = connect(Place(copy), read_only=True, memory=self.config.limits.memory)  # type: ignore[arg-type]
         if not has_control(home):
             home.close()
-            raise _nothing_there(address.file)
+            raise nothing_there(address.file)
         return home
 
     def __enter__(self) -> Self:
@@ -95,6 +97,20 @@ class Reader:
         names = {"table": self.config.table.name, "ids": self.id_columns(), "columns": self.columns()}
         return self.rows(name, parameters, **names)
 
+    def of_wanted(self, name: str, wanted: Wanted, **parameters: object) -> list[Row]:
+        """The result of a statement about the quarantine entries that are wanted."""
+        given = wanted.parameters(self.config.pipeline) | parameters
+        return self.rows(name, given, wanted=wanted.condition())
+
+    def batches_of_wanted(self, name: str, wanted: Wanted) -> Iterator[pa.RecordBatch]:
+        """As `of_wanted`, as Arrow, a few hundred entries at a time."""
+        try:
+            sql = statement(name, wanted=wanted.condition())
+            given = wanted.parameters(self.config.pipeline)
+            yield from self.home.execute(sql, given).to_arrow_reader(ENTRIES)
+        except duckdb.Error as error:
+            raise translated(error, str(self.config.warehouse.file)) from error
+
     def recorded(self) -> Identity | None:
         """The topic's identity as recorded at the first start; None where the pipeline is not known."""
         row = self.home.execute(statement("load/recorded"), [self.config.pipeline]).fetchone()
@@ -115,7 +131,8 @@ def fetched(result: duckdb.DuckDBPyConnection) -> list[Row]:
     return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
 
-def _nothing_there(file: Path) -> ActionNeeded:
+def nothing_there(file: Path) -> ActionNeeded:
+    """The error of a verb that needs a warehouse which `load` has made."""
     return ActionNeeded("nothing has been loaded yet", address=str(file), hint="loader load")
 
 

@@ -88,7 +88,8 @@ def broken_at(text: str) -> tuple[int, str] | None:
     try:
         json.loads(text, parse_float=str, parse_int=str, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
-        return error.pos, error.msg[:1].lower() + error.msg[1:]
+        words = error.msg.removesuffix(" starting at")
+        return error.pos, words[:1].lower() + words[1:]
     except ValueError as error:
         found = _CONSTANT.search(text)
         return (found.start() if found else 0), str(error)

@@ -9,10 +9,11 @@ from __future__ import annotations
 import logging
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import pyarrow as pa
 
@@ -21,6 +22,9 @@ from loader.errors import FenceLost, HeadMoved, Restart
 from loader.model import Batch, Receipt, Totals
 from loader.warehouse.quarantine import Place, Quarantine
 from loader.warehouse.wanted import Wanted
+
+if TYPE_CHECKING:
+    from loader.config import Config
 
 T = TypeVar("T")
 LOG = logging.getLogger("loader.warehouse")
@@ -36,15 +40,22 @@ class Retried:
     reasons: Counter[str] = field(default_factory=Counter)
 
 
+@contextmanager
+def opened(config: Config, sleep: Sleep) -> Iterator[Quarantine]:
+    """The warehouse for changes of its quarantine. Raises what Quarantine raises, and FenceLost."""
+    with closing(_patiently(partial(Quarantine, config), sleep)) as quarantine:
+        yield quarantine
+
+
 def retry(quarantine: Quarantine, wanted: Wanted, sleep: Sleep, *, dry_run: bool = False) -> Retried:
     """Send the wanted open entries through contract and duplicates again, as they are now.
 
     A dry run writes nothing. Raises FenceLost when others are always first, and what a commit raises.
     """
     result = Retried()
-    for places in quarantine.groups(wanted):
+    for places in _patiently(partial(quarantine.groups, wanted), sleep):
         if dry_run:
-            _foresee(quarantine, places, result)
+            _patiently(partial(_foresee, quarantine, places, result), sleep)
         else:
             _patiently(partial(_retried, quarantine, places, result, sleep), sleep)
     return result
@@ -52,7 +63,7 @@ def retry(quarantine: Quarantine, wanted: Wanted, sleep: Sleep, *, dry_run: bool
 
 def drop(quarantine: Quarantine, wanted: Wanted, note: str, sleep: Sleep) -> int:
     """Settle the wanted open entries as dropped; how many. Raises FenceLost."""
-    groups = quarantine.groups(wanted)
+    groups = _patiently(partial(quarantine.groups, wanted), sleep)
     return sum(_patiently(partial(quarantine.drop, group, note), sleep) for group in groups)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from contextlib import closing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -30,9 +29,9 @@ def drop(
     dry_run: filters.DryRun = False,
 ) -> None:
     """Settle open entries as dropped: they are not tried again, but kept, with your note."""
-    from loader.warehouse.quarantine import Quarantine
     from loader.warehouse.reading import Reader
     from loader.warehouse.retry import drop as give_up
+    from loader.warehouse.retry import opened
 
     context: Context = ctx.obj
     wanted = filters.wanted(
@@ -46,7 +45,7 @@ def drop(
         with Reader(context.config()) as reader:
             records = reader.of_wanted("read/quarantine_count", wanted)[0]["records"]
     else:
-        with closing(Quarantine(context.config())) as quarantine:
+        with opened(context.config(), time.sleep) as quarantine:
             records = give_up(quarantine, wanted, note, time.sleep)
     result = {"dry_run": dry_run, "dropped": records, "note": note}
     dry = " (dry run: nothing was changed)" if dry_run else ""

@@ -7,7 +7,6 @@ import shlex
 import subprocess
 import tempfile
 import time
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -54,12 +53,11 @@ def edit(
 
 def _kept(config: Config, place: tuple[int, int], value: bytes | None) -> dict[str, Any]:
     """Keep the value, and say what a retry would do with it."""
-    from loader.warehouse.quarantine import Quarantine
     from loader.warehouse.retry import edit as keep
-    from loader.warehouse.retry import retry
+    from loader.warehouse.retry import opened, retry
     from loader.warehouse.wanted import Wanted
 
-    with closing(Quarantine(config)) as quarantine:
+    with opened(config, time.sleep) as quarantine:
         batch = keep(quarantine, place, value, time.sleep)
         would = retry(quarantine, Wanted(places=(place,)), time.sleep, dry_run=True)
     totals = would.totals

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -31,7 +30,7 @@ def retry(
     dry_run: filters.DryRun = False,
 ) -> None:
     """Try open entries again, edited or as they came, by the contract as it is now; beside loads too."""
-    from loader.warehouse.quarantine import Quarantine
+    from loader.warehouse.retry import opened
     from loader.warehouse.retry import retry as again
 
     context: Context = ctx.obj
@@ -40,7 +39,7 @@ def retry(
         partition=partition, id_=id_, batch=batch,
     )  # fmt: skip
     wanted = filters.narrowed(wanted, everything, "retry")
-    with closing(Quarantine(context.config())) as quarantine:
+    with opened(context.config(), time.sleep) as quarantine:
         done = again(quarantine, wanted, time.sleep, dry_run=dry_run)
     result = {
         "dry_run": dry_run,

@@ -113,7 +113,16 @@ def test_the_limit_says_why_and_every_way_on_works(kafka: str, topic: MakeTopic,
     retried = pipeline(*mended, "quarantine", "retry", "--all")
     assert (retried.code, retried.json["loaded"], retried.json["refused"]) == (0, 30, 35)
     assert pipeline.check() == (130, 0, 35, 0)
-    pipeline.verify()
+    edited = pipeline(*mended, "quarantine", "edit", "0:130", "--value", order(5_000).decode())
+    assert edited.json["retry"] == "loaded"
+    assert pipeline(*mended, "quarantine", "retry", "0:130").json["loaded"] == 1
+    assert pipeline(*mended, "quarantine", "drop", "--reason", "utf8", "--note", "junk").json["dropped"] == 5
+    deep = pipeline(*mended, "verify", "--deep")
+    assert deep.code == 0, deep.out
+    status = pipeline("status").json
+    assert status["totals"] == {"loaded": 131, "duplicates": 0, "quarantined": 34, "skipped": 0}
+    assert status["quarantine"]["by_state"] == {"dropped": 5, "loaded": 31, "open": 29}
+    assert status["last_batch"]["consumed"] == 165
 
 
 def test_a_retry_beside_a_load_is_exact(kafka: str, topic: MakeTopic, cli: Cli) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,6 +22,7 @@ from loader.warehouse.quarantine import Quarantine
 from loader.warehouse.reading import Reader
 from loader.warehouse.retry import TRIES, drop, edit, retry
 from loader.warehouse.store import DuckWarehouse
+from loader.warehouse.transaction import CommitFailed
 from loader.warehouse.verify import checks
 from loader.warehouse.wanted import Wanted
 from tests.making import KINDS, ORDER_COLUMNS, batch, make_config, order, records
@@ -338,6 +339,31 @@ def test_it_gives_up_when_others_are_always_first(bench: Bench) -> None:
             retry(quarantine, Wanted(), waits.append)
     assert len(waits) == TRIES
     assert set(bench.states().values()) == {"open"}
+
+
+@pytest.mark.parametrize("is_in", [True, False])
+def test_an_unknown_outcome_is_settled(bench: Bench, monkeypatch: pytest.MonkeyPatch, is_in: bool) -> None:
+    """COMMIT fails, with or without effect: the drop is done once, and looks the same afterwards."""
+    whole, calls = limits.transaction, []
+
+    @contextmanager
+    def failing(cursor: Any) -> Iterator[None]:
+        calls.append(cursor)
+        if len(calls) > 1:
+            with whole(cursor):
+                yield
+            return
+        with suppress(LookupError), whole(cursor):
+            yield
+            if not is_in:
+                raise LookupError
+        raise CommitFailed("the disk was gone for a moment")
+
+    monkeypatch.setattr(limits, "transaction", failing)
+    assert bench.change(lambda q: drop(q, Wanted(reason="json"), "junk", lambda _: None)) == 1
+    assert len(calls) == (1 if is_in else 2)
+    assert bench.states()[3] == "dropped"
+    assert bench.rows("SELECT count(*) FROM lake.loader.batches WHERE kind = 'drop'") == [(1,)]
 
 
 # edit and drop

@@ -75,7 +75,7 @@ def load(  # noqa: PLR0913, PLR0917 - the six parts of the machine
                 fail_point("after_consume")
                 ahead.append(stager.submit(warehouse.stage, batch))
             while ahead and (settle or len(ahead) > AHEAD or ahead[0].done()):
-                receipt = commit(ahead.popleft().result(), source, warehouse, observer, sleep)
+                receipt = commit(ahead.popleft().result(), source.confirm, warehouse, observer, sleep)
                 observer.committed(receipt)
                 fail_point("before_acknowledge")
                 source.acknowledge({span.partition: Position(span.end, span.epoch) for span in receipt.spans})
@@ -85,14 +85,17 @@ def load(  # noqa: PLR0913, PLR0917 - the six parts of the machine
 
 
 def commit(
-    staged: S, source: Source, warehouse: Warehouse[S, P], observer: Observer, sleep: Sleep
+    staged: S, confirm: Callable[[], None], warehouse: Warehouse[S, P], observer: Observer, sleep: Sleep
 ) -> Receipt:
-    """Split and commit one batch; split it again when others commit first, a few times with jitter."""
+    """Split and commit one batch; split it again when others commit first, a few times with jitter.
+
+    `confirm` makes sure, before each commit, that the topic still is the one we began with.
+    """
     split: P | None = None
     try:
         for attempt in range(COMMIT_TRIES):
             split = warehouse.split(staged, split)
-            source.confirm()
+            confirm()
             try:
                 return warehouse.commit(split)
             except HeadMoved:

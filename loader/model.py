@@ -11,6 +11,7 @@ import secrets
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
+from typing import Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -97,11 +98,17 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one transaction commits. `id` is unique and time-ordered, picked before any write."""
+    """What one transaction commits. `id` is unique and time-ordered, picked before any write.
+
+    A `load` covers spans. A `retry` has none: its records are open entries of the quarantine, as they
+    were when the head was `seen`.
+    """
 
     id: int
     spans: tuple[Span, ...]
     records: pa.Table
+    kind: Literal["load", "retry"] = "load"
+    seen: int = 0
 
 
 @dataclass(frozen=True, slots=True)

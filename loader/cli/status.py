@@ -47,7 +47,11 @@ def report(config: Config) -> dict[str, Any]:
         "worker": {"name": last["worker"]} if last else None,
         "last_batch": {k: v for k, v in last.items() if k not in ("event_age_s", "newest_event")} or None,
         "totals": {name: totals.get(name, 0) for name in ("loaded", "duplicates", "quarantined", "skipped")},
-        "quarantine": {"open": facts["open"], "by_reason": facts["reasons"]},
+        "quarantine": {
+            "open": facts["states"].get("open", 0),
+            "by_reason": facts["reasons"],
+            "by_state": facts["states"],
+        },
         "published_age_s": _rounded(facts["age"]),
         "attach": attach_line(config),
     }
@@ -55,20 +59,23 @@ def report(config: Config) -> dict[str, Any]:
 
 def _warehouse(config: Config) -> dict[str, Any]:
     from loader.warehouse.reading import Reader
+    from loader.warehouse.wanted import Wanted
 
     try:
         reader = Reader(config)
     except ActionNeeded:
-        empty: dict[str, Any] = {"offsets": [], "last": {}, "totals": {}, "reasons": {}}
-        return {**empty, "open": 0, "age": None, "recorded": None}
+        empty: dict[str, Any] = {"offsets": [], "last": {}, "totals": {}, "reasons": {}, "states": {}}
+        return {**empty, "age": None, "recorded": None}
     with reader:
         return {
             "recorded": reader.recorded(),
             "offsets": reader.of_pipeline("read/partitions"),
             "last": next(iter(reader.of_pipeline("read/last_batch")), {}),
             "totals": reader.of_pipeline("read/totals")[0],
-            "open": reader.of_pipeline("read/open_count")[0]["records"],
-            "reasons": {row["reason"]: row["records"] for row in reader.of_pipeline("read/open_reasons")},
+            "states": {row["state"]: row["records"] for row in reader.of_pipeline("read/quarantine_states")},
+            "reasons": {
+                row["reason"]: row["records"] for row in reader.of_wanted("read/quarantine_reasons", Wanted())
+            },
             "age": reader.age,
         }
 

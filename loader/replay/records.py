@@ -72,12 +72,17 @@ def to_line(record: Record, key_of: KeyOf) -> bytes:
     """Write a record as one line, without its line break."""
     if record.value is not None and _is_plain(record, record.value, key_of):
         return record.value
+    return json.dumps(wrapped(record), separators=(",", ":")).encode()
+
+
+def wrapped(record: Record) -> dict[str, Any]:
+    """A record as the object that can hold all of it; members beside `$record` are not read again."""
     body: dict[str, Any] = {**_as_json("key", record.key), **_as_json("value", record.value)}
     if record.timestamp_ms is not None:
         body["timestamp_ms"] = record.timestamp_ms
     if record.headers:
         body["headers"] = {name: _header_json(value) for name, value in record.headers.items()}
-    return json.dumps({"$record": body}, separators=(",", ":")).encode()
+    return {"$record": body}
 
 
 def _is_plain(record: Record, value: bytes, key_of: KeyOf) -> bool:

@@ -7,12 +7,12 @@ from collections.abc import Callable
 import duckdb
 import pyarrow as pa
 
-from loader.errors import HeadMoved, OffsetsMoved
+from loader.errors import HeadMoved, OffsetsMoved, Restart
 from loader.failpoints import fail_point
 from loader.model import Receipt, Span
 from loader.statements import statement
 from loader.warehouse.split import Part, Split
-from loader.warehouse.stage import phase
+from loader.warehouse.stage import names, phase
 from loader.warehouse.transaction import one, transaction
 
 
@@ -38,15 +38,19 @@ def commit(  # noqa: PLR0913 - what the ledger says of it
     try:
         with phase(seconds, "commit"), transaction(cursor):
             take_head(cursor, split.seen)
-            _move_offsets(cursor, pipeline, batch.id, batch.spans)
+            if batch.kind == "load":
+                _move_offsets(cursor, pipeline, batch.id, batch.spans)
+            else:
+                _settle_entries(cursor, pipeline, split)
             follow(split.seen + 1)
             for part in split.parts:
                 _append(cursor, part)
                 fail_point("mid_insert")
-            facts = {"pipeline": pipeline, "batch": batch.id, "seq": split.seen + 1, "kind": "load"}
+            facts = {"pipeline": pipeline, "batch": batch.id, "seq": split.seen + 1, "kind": batch.kind}
             sql = statement("load/insert_batch", **facts, worker=worker, contract=contract)
-            cursor.execute(sql, [str(split.file) if split.file else None])
-            cursor.execute(statement("load/insert_spans", **facts))
+            cursor.execute(sql, [str(split.file) if split.file else None, None])
+            if batch.kind == "load":
+                cursor.execute(statement("load/insert_spans", **facts))
             fail_point("before_commit")
         fail_point("after_commit")
     finally:
@@ -70,6 +74,16 @@ def _move_offsets(
         raise OffsetsMoved(message)
 
 
+def _settle_entries(cursor: duckdb.DuckDBPyConnection, pipeline: str, split: Split) -> None:
+    """Note in each entry what became of it. Raises Restart when entries are not what was read."""
+    batch, facts = split.batch, {"pipeline": pipeline, "outcomes": names(split.batch)["outcomes"]}
+    changes = one(cursor.execute(statement("load/quarantine_changes", **facts), [batch.seen]))
+    settled = one(cursor.execute(statement("load/settle_entries", **facts)))
+    if changes or settled != batch.records.num_rows:
+        message = "somebody else changed the quarantine meanwhile"
+        raise Restart(message)
+
+
 def _append(cursor: duckdb.DuckDBPyConnection, part: Part) -> None:
     names = {"schema": part.schema, "table": part.table}
     if part.file:
@@ -79,11 +93,10 @@ def _append(cursor: duckdb.DuckDBPyConnection, part: Part) -> None:
 
 
 def _ledger(split: Split) -> pa.Table:
-    """One row per span: its range, and where its records ended."""
+    """One row per span (of a retry: per partition): its range, and where its records ended."""
     counts = {row["partition"]: row for row in split.counts.to_pylist()}
-    return pa.Table.from_pylist(
-        [_row(span, counts.get(span.partition, {})) for span in split.batch.spans], SCHEMA
-    )
+    spans = split.batch.spans or [Span(partition, 0, row["consumed"]) for partition, row in counts.items()]
+    return pa.Table.from_pylist([_row(span, counts.get(span.partition, {})) for span in spans], LEDGER)
 
 
 def _row(span: Span, counts: dict[str, object]) -> dict[str, object]:
@@ -100,7 +113,7 @@ def _row(span: Span, counts: dict[str, object]) -> dict[str, object]:
 
 
 COUNTS = ("consumed", "loaded", "duplicates", "quarantined", "skipped")
-SCHEMA = pa.schema(
+LEDGER = pa.schema(
     [
         ("partition", pa.int32()),
         ("begin_offset", pa.int64()),

@@ -12,6 +12,10 @@ from loader.errors import QuarantineLimit
 from loader.model import Totals
 
 MEMORY = 1_000  # consumed records of earlier batches that count beside this batch
+GO_ON = (
+    "see more with loader plan, mend table.columns in the configuration, or keep them in quarantine: "
+    "loader load --accept-quarantine"
+)
 FROM = 100  # below this many records together nothing is said
 
 
@@ -38,12 +42,14 @@ class Breaker:
 
     def error(self, topic: str, totals: Totals, reasons: list[str]) -> QuarantineLimit:
         """What to tell the person who must look."""
+        consumed, refused = self._together(totals)
+        more = f" ({refused:,.0f} of {consumed:,} with those before)" if consumed > totals.consumed else ""
         message = (
-            f"{totals.quarantined} of {totals.consumed} records would be refused, more than "
+            f"{totals.quarantined:,} of {totals.consumed:,} records{more} would be refused, more than "
             f"limits.quarantine = {self._limit:g}; nothing of this batch was written. "
             f"Most often: {'; '.join(reasons)}"
         )
-        return QuarantineLimit(message, address=topic, hint="loader load --accept-quarantine")
+        return QuarantineLimit(message, address=topic, hint=GO_ON)
 
     def _together(self, totals: Totals) -> tuple[int, float]:
         """Consumed and quarantined of the batch and of MEMORY records before it.

@@ -23,11 +23,13 @@ from loader.warehouse.attach import connect, translated
 from loader.warehouse.follow import Follower
 from loader.warehouse.migrate import has_control
 from loader.warehouse.transaction import roll_back
+from loader.warehouse.wanted import Wanted
 
 if TYPE_CHECKING:
     from loader.config import Config
 
 Row = dict[str, Any]
+ENTRIES = 500  # that are in memory at once in an export
 READING = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN, duckdb.StatementType.RELATION)
 
 
@@ -70,9 +72,7 @@ class Reader:
         self.contract = Contract.from_config(config.table, config.limits.message_bytes)
         opened = open_to_read(config)
         if opened is None:
-            raise ActionNeeded(
-                "nothing has been loaded yet", address=str(config.warehouse.file), hint="loader load"
-            )
+            raise nothing_there(config.warehouse.file)
         self.home, self.age = opened  # seconds since the copy was published; None: not a copy
 
     def __enter__(self) -> Self:
@@ -105,6 +105,20 @@ class Reader:
         names = {"table": self.config.table.name, "ids": self.id_columns(), "columns": self.columns()}
         return self.rows(name, parameters, **names)
 
+    def of_wanted(self, name: str, wanted: Wanted, **parameters: object) -> list[Row]:
+        """The result of a statement about the quarantine entries that are wanted."""
+        given = wanted.parameters(self.config.pipeline) | parameters
+        return self.rows(name, given, wanted=wanted.condition())
+
+    def batches_of_wanted(self, name: str, wanted: Wanted) -> Iterator[pa.RecordBatch]:
+        """As `of_wanted`, as Arrow, a few hundred entries at a time."""
+        try:
+            sql = statement(name, wanted=wanted.condition())
+            given = wanted.parameters(self.config.pipeline)
+            yield from self.home.execute(sql, given).to_arrow_reader(ENTRIES)
+        except duckdb.Error as error:
+            raise translated(error, str(self.config.warehouse.file)) from error
+
     def recorded(self) -> Identity | None:
         """The topic's identity as recorded at the first start; None where the pipeline is not known."""
         row = self.home.execute(statement("load/recorded"), [self.config.pipeline]).fetchone()
@@ -129,6 +143,11 @@ def fetched(result: duckdb.DuckDBPyConnection) -> list[Row]:
     """All rows of a result, a dict per row."""
     names = [column[0] for column in result.description or []]
     return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+
+def nothing_there(file: Path) -> ActionNeeded:
+    """The error of a verb that needs a warehouse which `load` has made."""
+    return ActionNeeded("nothing has been loaded yet", address=str(file), hint="loader load")
 
 
 def score_rows(config: Config) -> Iterator[Row]:

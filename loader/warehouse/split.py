@@ -94,6 +94,10 @@ class Splitter:
         fail_point("after_write")
         return Split(staged, seen, parts, counts, totals)
 
+    def foresee(self, staged: Staged) -> Totals:
+        """What the batch would add by what is committed now; nothing is written."""
+        return _totals(staged.batch, self._look_up(staged.batch)[1])
+
     def discard(self, batch: Batch) -> None:
         """Drop the staging tables of a batch."""
         for name in names(batch).values():
@@ -115,6 +119,8 @@ class Splitter:
         with registered(self.cursor, chunk=at_positions(batch.records, positions)):
             run("refused")
         run("repeats")
+        if batch.kind == "retry":
+            run("outcomes")
         return seen, run("counts").to_arrow_table()
 
     def _same_rows(self, before: Split) -> bool:
@@ -129,7 +135,8 @@ class Splitter:
         rows = statement("load/rows", **self._parameters(batch))
         large = totals.loaded > (0 if self.contract.is_nested else INLINE_ROWS)
         yield self._part(batch, Part("main", self.table, rows, totals.loaded), large)
-        rows, found = statement("load/all_rows", name=tables["refused"]), totals.quarantined
+        refused = totals.quarantined if batch.kind == "load" else 0  # a retry's have their entries
+        rows, found = statement("load/all_rows", name=tables["refused"]), refused
         large = found > CONTROL_ROWS or (found > 0 and self._refused_bytes(batch) > CONTROL_BYTES)
         yield self._part(batch, Part("loader", "quarantine", rows, found), large)
         rows, found = statement("load/all_rows", name=tables["repeats"]), totals.duplicates
@@ -156,7 +163,7 @@ class Splitter:
     def _limit(self, batch: Batch, totals: Totals) -> QuarantineLimit:
         sql = statement("load/top_reasons", refused=names(batch)["refused"])
         reasons = [
-            f"{reason} ({records}, e.g. {self.topic}[{partition}]@{offset} {message})"
+            f"{records:,} x {reason} (as {self.topic}[{partition}]@{offset}: {message})"
             for reason, records, partition, offset, message in self.cursor.execute(sql).fetchall()
         ]
         return self.breaker.error(self.topic, totals, reasons)
@@ -183,7 +190,8 @@ class Splitter:
 def _totals(batch: Batch, counts: pa.Table) -> Totals:
     columns = ("consumed", "loaded", "duplicates", "quarantined", "skipped")
     sums = {name: sum(counts[name].to_pylist()) for name in columns}
-    holes = sum(span.end - span.begin for span in batch.spans) - sums["consumed"]
+    covered = sum(span.end - span.begin for span in batch.spans)
+    holes = covered - sums["consumed"] if batch.kind == "load" else 0
     if holes < 0:
         message = "more records than offsets: the client gave some of them twice"
         raise Restart(message)

@@ -90,7 +90,7 @@ class Stager:
 
 def names(batch: Batch) -> dict[str, str]:
     """The staging tables of a batch; unique, so that two batches can be alive."""
-    kinds = ("staging", "hits", "repeated", "verdicts", "refused", "repeats")
+    kinds = ("staging", "hits", "repeated", "verdicts", "refused", "repeats", "outcomes")
     return {kind: f"{kind}_{batch.id}" for kind in kinds}
 
 

@@ -185,31 +185,34 @@ class DuckWarehouse:
             return self._settle(split, unknown)
         self._follower.committed(receipt.seq)
         self._breaker.passed(split.totals)
-        self._keep_up(receipt)
+        self._keep_up(receipt.seq)
         return receipt
 
-    def _keep_up(self, receipt: Receipt) -> None:
+    def _keep_up(self, seq: int) -> None:
         """The batch is durable already: what fails here is said, and tried again later."""
         if self._publisher:
             self._publisher.committed()
         if self._flusher:
             try:
                 with self._own_errors(), self._turn():
-                    self._flusher.committed(receipt.seq, lambda: take_head(self._commits, self._head()))
+                    self._flusher.committed(seq, lambda: take_head(self._commits, self._head()))
             except (HeadMoved, CommitFailed, LoaderError) as failure:
                 LOG.warning("the catalogue's inlined rows were not flushed: %s", failure)
 
     def _settle(self, split: Split, unknown: CommitFailed) -> Receipt:
         """Learn by a write whether the batch is in. Raises Restart when it is not."""
-        batch = split.batch
+        batch, seq = split.batch, self._settled(split.batch.id, unknown)
+        return Receipt(batch.id, seq, batch.spans, split.totals, split.staged.seconds)
+
+    def _settled(self, batch: int, unknown: CommitFailed) -> int:
         self.close()
         self._open()
         self._bump_head()
-        row = self._commits.execute(statement("load/find_batch"), [batch.id]).fetchone()
+        row = self._commits.execute(statement("load/find_batch"), [batch]).fetchone()
         if row is None:
             message = f"COMMIT failed, the batch is not in the warehouse: {unknown}"
             raise Restart(message)
-        return Receipt(batch.id, int(row[0]), batch.spans, split.totals, split.staged.seconds)
+        return int(row[0])
 
     def _bump_head(self) -> None:
         for attempt in range(SETTLE_TRIES):

@@ -7,6 +7,6 @@ SELECT
     sum(quarantined)::BIGINT AS quarantined,
     round(100.0 * sum(duplicates) / nullif(sum(consumed), 0), 2) AS duplicate_percent
 FROM loader.batches
-WHERE pipeline = {{ pipeline | text }}
+WHERE pipeline = {{ pipeline | text }} AND kind = 'load'
 GROUP BY ALL
 ORDER BY day DESC

@@ -23,6 +23,7 @@ SELECT
     {{ pipeline | text }} AS pipeline, {{ batch }}::BIGINT AS batch, c.partition, c."offset", c.kafka_time::TIMESTAMPTZ AS kafka_time,
     c.key, c.value,
     CAST(to_json(list_transform(c.headers, lambda h: {'key': h.key, 'value': to_base64(h.value)})) AS VARCHAR) AS headers,
-    r.id, r.reasons, 'open' AS state
+    r.id, r.reasons, 'open' AS state, CAST(NULL AS BLOB) AS edited, CAST(NULL AS TIMESTAMPTZ) AS edited_at,
+    CAST(NULL AS BIGINT) AS changed_by
 FROM {{ chunk }} AS c
 JOIN reasons AS r ON r._partition = c.partition AND r._offset = c."offset";

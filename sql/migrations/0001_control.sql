@@ -31,7 +31,7 @@ CREATE TABLE lake.loader.batches (
     pipeline VARCHAR NOT NULL,
     batch BIGINT NOT NULL,            -- unique and time-ordered: milliseconds * 2^22 + random bits
     seq BIGINT NOT NULL,              -- the head's number that this commit got
-    kind VARCHAR NOT NULL,            -- load
+    kind VARCHAR NOT NULL,            -- load, or of quarantine entries: retry, edit, drop
     committed_at TIMESTAMPTZ NOT NULL,
     worker VARCHAR NOT NULL,          -- host:process of the writer
     contract VARCHAR NOT NULL,        -- digest of the contract that the batch was checked against
@@ -42,10 +42,11 @@ CREATE TABLE lake.loader.batches (
     skipped BIGINT NOT NULL,
     holes BIGINT NOT NULL,
     max_event_time TIMESTAMPTZ,       -- of the loaded rows
-    file VARCHAR                      -- the Parquet file of the loaded rows, where there is one
+    file VARCHAR,                     -- the Parquet file of the loaded rows, where there is one
+    note VARCHAR                      -- why somebody dropped entries
 );
 
--- The ledger, one row per partition of a batch. end_offset - begin_offset = consumed + holes.
+-- The ledger, one row per partition of a load. end_offset - begin_offset = consumed + holes.
 CREATE TABLE lake.loader.spans (
     pipeline VARCHAR NOT NULL,
     batch BIGINT NOT NULL,
@@ -81,8 +82,11 @@ CREATE TABLE lake.loader.quarantine (
     value BLOB,                       -- the bytes as they came; NULL is a tombstone
     headers VARCHAR,                  -- JSON: [{"key", "value": base64 or null}, …]; NULL without headers
     id VARCHAR,                       -- where it could be read
-    reasons VARCHAR NOT NULL,         -- JSON: [{"column", "rule", "value", "message"}, …]
-    state VARCHAR NOT NULL            -- open
+    reasons VARCHAR NOT NULL,         -- JSON: [{"column", "rule", "value", "message"}, …]; of the last try
+    state VARCHAR NOT NULL,           -- open, loaded, duplicate, skipped, dropped
+    edited BLOB,                      -- the value that a retry takes in place of the original
+    edited_at TIMESTAMPTZ,
+    changed_by BIGINT                 -- the retry or drop that last came to it; NULL since the last edit
 );
 
 -- Records whose id was there already, with the same content, and where the first one stands.

@@ -1,4 +1,5 @@
 -- Where each record of a span that was read again ended, and whether with the right content.
+-- A row that a retry made of an edited record is not what was sent: its content is not compared.
 -- Input: {{ staging }} (the records parsed anew), relation {{ chunk }} (as they came).
 -- Parameters: pipeline, partition, begin, end, contract (the digest of the contract that parsed them).
 -- Output: place, problem (NULL when all is well), records, and partition and offset of the first.
@@ -20,11 +21,11 @@ repeated AS (
 found AS (
     SELECT s._partition AS partition, s._offset AS "offset",
         (t._offset IS NOT NULL)::INTEGER + (d."offset" IS NOT NULL)::INTEGER
-            + coalesce(q.state IN ('open', 'dropped'), false)::INTEGER + s._skip::INTEGER AS places,
+            + coalesce(q.state IN ('open', 'dropped', 'skipped'), s._skip)::INTEGER AS places,
         CASE
             WHEN t._offset IS NOT NULL THEN 'loaded'
             WHEN d."offset" IS NOT NULL THEN 'duplicates'
-            WHEN q."offset" IS NOT NULL THEN 'quarantined'
+            WHEN q.state <> 'skipped' THEN 'quarantined'
             ELSE 'skipped'
         END AS place,
         CASE
@@ -32,13 +33,13 @@ found AS (
                 THEN 'is in quarantine with other bytes'
             WHEN t._offset IS NOT NULL AND t._kafka_time IS DISTINCT FROM s._kafka_time
                 THEN 'was loaded with another Kafka time'
-            WHEN t._offset IS NOT NULL AND q."offset" IS NULL AND t.is_ours AND s._reasons IS NOT NULL
+            WHEN t._offset IS NOT NULL AND q.edited IS NULL AND t.is_ours AND s._reasons IS NOT NULL
                 THEN 'was loaded, but the contract refuses it'
-            WHEN t._offset IS NOT NULL AND q."offset" IS NULL AND t.is_ours THEN nullif(concat_ws(', '
+            WHEN t._offset IS NOT NULL AND q.edited IS NULL AND t.is_ours THEN nullif(concat_ws(', '
                 {%- for column in columns %},
                 CASE WHEN t.{{ column }} IS DISTINCT FROM s.{{ column }} THEN {{ column | text }} END
                 {%- endfor %}), '')
-            WHEN d."offset" IS NOT NULL AND q."offset" IS NULL AND d.id IS DISTINCT FROM {{ id_text }}
+            WHEN d."offset" IS NOT NULL AND q.edited IS NULL AND d.id IS DISTINCT FROM {{ id_text }}
                 AND s._reasons IS NULL THEN 'is a duplicate with another id'
         END AS wrong
     FROM {{ staging }} AS s

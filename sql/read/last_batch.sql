@@ -1,4 +1,4 @@
--- The newest batch of the pipeline. Parameters: pipeline.
+-- The newest load of the pipeline. Parameters: pipeline.
 -- Output: batch, seq, worker, committed_at (ISO, UTC), age_s, consumed, loaded, duplicates,
 -- quarantined, skipped, newest event time of all batches (ISO, UTC), its age in seconds.
 SELECT
@@ -7,6 +7,6 @@ SELECT
     (SELECT strftime(max(max_event_time), '%Y-%m-%dT%H:%M:%SZ') FROM lake.loader.batches WHERE pipeline = $pipeline) AS newest_event,
     (SELECT epoch(now()) - epoch(max(max_event_time)) FROM lake.loader.batches WHERE pipeline = $pipeline) AS event_age_s
 FROM lake.loader.batches
-WHERE pipeline = $pipeline
+WHERE pipeline = $pipeline AND kind = 'load'
 ORDER BY seq DESC
 LIMIT 1;

@@ -1,12 +1,30 @@
--- The sums of each partition, from its baseline to its committed offset.
+-- The sums of each partition, from its baseline to its committed offset, with each record that a retry took out of
+-- quarantine in its new place.
 -- Parameters: pipeline. Output: partition, begin, end, consumed, loaded, duplicates, quarantined, skipped, holes.
+WITH retried AS (
+    SELECT
+        partition, count(*) FILTER (WHERE state = 'loaded') AS loaded,
+        count(*) FILTER (WHERE state = 'duplicate') AS duplicates, count(*) FILTER (WHERE state = 'skipped') AS skipped
+    FROM lake.loader.quarantine
+    WHERE pipeline = $pipeline AND state IN ('loaded', 'duplicate', 'skipped')
+    GROUP BY partition
+),
+spans AS (
+    SELECT
+        partition, sum(consumed)::BIGINT AS consumed, sum(loaded)::BIGINT AS loaded, sum(duplicates)::BIGINT AS duplicates,
+        sum(quarantined)::BIGINT AS quarantined, sum(skipped)::BIGINT AS skipped, sum(holes)::BIGINT AS holes
+    FROM lake.loader.spans
+    WHERE pipeline = $pipeline
+    GROUP BY partition
+)
 SELECT
-    o.partition, o.baseline AS "begin", o.next_offset AS "end",
-    coalesce(sum(s.consumed), 0)::BIGINT AS consumed, coalesce(sum(s.loaded), 0)::BIGINT AS loaded,
-    coalesce(sum(s.duplicates), 0)::BIGINT AS duplicates, coalesce(sum(s.quarantined), 0)::BIGINT AS quarantined,
-    coalesce(sum(s.skipped), 0)::BIGINT AS skipped, coalesce(sum(s.holes), 0)::BIGINT AS holes
+    o.partition, o.baseline AS "begin", o.next_offset AS "end", coalesce(s.consumed, 0) AS consumed,
+    coalesce(s.loaded, 0) + coalesce(r.loaded, 0) AS loaded,
+    coalesce(s.duplicates, 0) + coalesce(r.duplicates, 0) AS duplicates,
+    coalesce(s.quarantined, 0) - coalesce(r.loaded + r.duplicates + r.skipped, 0) AS quarantined,
+    coalesce(s.skipped, 0) + coalesce(r.skipped, 0) AS skipped, coalesce(s.holes, 0) AS holes
 FROM lake.loader.offsets AS o
-LEFT JOIN lake.loader.spans AS s ON s.pipeline = o.pipeline AND s.partition = o.partition
+LEFT JOIN spans AS s ON s.partition = o.partition
+LEFT JOIN retried AS r ON r.partition = o.partition
 WHERE o.pipeline = $pipeline
-GROUP BY o.partition, o.baseline, o.next_offset
 ORDER BY o.partition;

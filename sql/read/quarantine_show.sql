@@ -1,7 +1,11 @@
--- One quarantine entry, whole. Parameters: pipeline, partition, offset.
--- Output: partition, offset, kafka_time (ISO, UTC), id, state, batch, key, value, headers, reasons (JSON).
+-- One quarantine entry, whole, and the change that came to it last.
+-- Parameters: pipeline, partition, offset.
+-- Output: partition, offset, kafka_time (ISO, UTC), id, state, batch, key, value, headers, reasons (JSON),
+-- edited, edited_at (ISO, UTC), changed_by, changed_at (ISO, UTC), change (its kind), note.
 SELECT
-    partition, "offset", strftime(kafka_time, '%Y-%m-%dT%H:%M:%S.%gZ') AS kafka_time, id, state, batch, key, value,
-    headers, reasons
-FROM lake.loader.quarantine
-WHERE pipeline = $pipeline AND partition = $partition AND "offset" = $offset;
+    q.partition, q."offset", strftime(q.kafka_time, '%Y-%m-%dT%H:%M:%S.%gZ') AS kafka_time, q.id, q.state, q.batch, q.key,
+    q.value, q.headers, q.reasons, q.edited, strftime(q.edited_at, '%Y-%m-%dT%H:%M:%SZ') AS edited_at, q.changed_by,
+    strftime(b.committed_at, '%Y-%m-%dT%H:%M:%SZ') AS changed_at, b.kind AS change, b.note
+FROM lake.loader.quarantine AS q
+LEFT JOIN lake.loader.batches AS b ON b.pipeline = q.pipeline AND b.batch = q.changed_by
+WHERE q.pipeline = $pipeline AND q.partition = $partition AND q."offset" = $offset;

@@ -1,12 +1,20 @@
--- The counts of everything the pipeline has committed. Parameters: pipeline.
--- Output: batches, consumed, loaded, duplicates, quarantined, skipped, holes.
+-- Where everything that the pipeline has consumed stands now: the counts of all loads, with each record that a retry
+-- took out of quarantine in its new place. Dropped records stay in quarantine.
+-- Parameters: pipeline. Output: batches, consumed, loaded, duplicates, quarantined, skipped, holes.
+WITH retried AS (
+    SELECT
+        count(*) FILTER (WHERE state = 'loaded') AS loaded, count(*) FILTER (WHERE state = 'duplicate') AS duplicates,
+        count(*) FILTER (WHERE state = 'skipped') AS skipped
+    FROM lake.loader.quarantine
+    WHERE pipeline = $pipeline AND state IN ('loaded', 'duplicate', 'skipped')
+)
 SELECT
-    count(*) AS batches,
-    coalesce(sum(consumed), 0)::BIGINT AS consumed,
-    coalesce(sum(loaded), 0)::BIGINT AS loaded,
-    coalesce(sum(duplicates), 0)::BIGINT AS duplicates,
-    coalesce(sum(quarantined), 0)::BIGINT AS quarantined,
-    coalesce(sum(skipped), 0)::BIGINT AS skipped,
-    coalesce(sum(holes), 0)::BIGINT AS holes
-FROM lake.loader.batches
-WHERE pipeline = $pipeline;
+    count(b.batch) AS batches,
+    coalesce(sum(b.consumed), 0)::BIGINT AS consumed,
+    coalesce(sum(b.loaded), 0)::BIGINT + any_value(r.loaded) AS loaded,
+    coalesce(sum(b.duplicates), 0)::BIGINT + any_value(r.duplicates) AS duplicates,
+    coalesce(sum(b.quarantined), 0)::BIGINT - any_value(r.loaded + r.duplicates + r.skipped) AS quarantined,
+    coalesce(sum(b.skipped), 0)::BIGINT + any_value(r.skipped) AS skipped,
+    coalesce(sum(b.holes), 0)::BIGINT AS holes
+FROM retried AS r
+LEFT JOIN lake.loader.batches AS b ON b.pipeline = $pipeline AND b.kind = 'load';

@@ -1,4 +1,5 @@
--- Check 3: what stands in the tables is what the ledger says, per batch and partition.
+-- Check 3: what stands in the tables is what the ledger says, per batch and partition. For a retry or drop the
+-- quarantine says it, entry by entry, and the ledger the sums.
 -- Parameters: pipeline. Output: place, batch, partition, found, expected; no row when all is well.
 WITH found AS (
     SELECT 'loaded' AS place, _batch AS batch, _partition AS partition, count(*) AS records
@@ -10,11 +11,33 @@ WITH found AS (
     SELECT 'duplicates', batch, partition, count(*)
     FROM lake.loader.duplicates WHERE pipeline = $pipeline GROUP BY ALL
 ),
+settled AS (
+    SELECT
+        CASE state WHEN 'duplicate' THEN 'duplicates' ELSE state END AS place, changed_by AS batch, partition, count(*) AS records
+    FROM lake.loader.quarantine
+    WHERE pipeline = $pipeline AND state <> 'open'
+    GROUP BY ALL
+),
 expected AS (
     UNPIVOT (SELECT batch, partition, loaded, quarantined, duplicates FROM lake.loader.spans WHERE pipeline = $pipeline)
     ON loaded, quarantined, duplicates INTO NAME place VALUE records
+    UNION ALL
+    SELECT batch, partition, place, records FROM settled WHERE place IN ('loaded', 'duplicates')
+),
+sums AS (
+    UNPIVOT (
+        SELECT
+            batch, loaded, duplicates, skipped, CASE WHEN kind = 'drop' THEN quarantined ELSE 0 END AS dropped
+        FROM lake.loader.batches WHERE pipeline = $pipeline AND kind IN ('retry', 'edit', 'drop')
+    )
+    ON loaded, duplicates, skipped, dropped INTO NAME place VALUE records
 )
 SELECT place, batch, partition, coalesce(f.records, 0) AS found, coalesce(e.records, 0) AS expected
 FROM found AS f
 FULL JOIN (FROM expected WHERE records > 0) AS e USING (place, batch, partition)
+WHERE coalesce(f.records, 0) <> coalesce(e.records, 0)
+UNION ALL
+SELECT 'quarantine entries: ' || place, batch, NULL, coalesce(f.records, 0), coalesce(e.records, 0)
+FROM (SELECT place, batch, sum(records)::BIGINT AS records FROM settled GROUP BY ALL) AS f
+FULL JOIN (FROM sums WHERE records > 0) AS e USING (place, batch)
 WHERE coalesce(f.records, 0) <> coalesce(e.records, 0);

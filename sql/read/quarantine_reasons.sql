@@ -1,10 +1,10 @@
--- Open quarantine entries by reason; an entry with two broken rules counts for both.
--- Parameters: pipeline. Output: reason, records.
+-- Quarantine entries by reason; an entry with two broken rules counts for both.
+-- Input: the condition `wanted` (quarantine_wanted.sql). Output: reason, records.
 SELECT concat_ws(': ', nullif(r.column, ''), r.rule) AS reason, count(*) AS records
 FROM (
     SELECT unnest(from_json(reasons, '[{"column":"VARCHAR","rule":"VARCHAR"}]')) AS r
     FROM lake.loader.quarantine
-    WHERE pipeline = $pipeline AND state = 'open'
+    WHERE {{ wanted }}
 )
 GROUP BY ALL
 ORDER BY records DESC, reason;

@@ -1,0 +1,90 @@
+"""Which entries: positions and filters, the same for every verb of `loader quarantine`."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from loader.errors import ConfigError
+
+if TYPE_CHECKING:
+    from loader.cli.context import Context
+    from loader.warehouse.wanted import Wanted
+
+POSITION = re.compile(r"(?:(.*)\[)?(\d+)(?:\]@|:)(\d+)")
+
+Position = Annotated[str, typer.Argument(metavar="POSITION", help="As `orders[2]@1841` or `2:1841`.")]
+Positions = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[POSITION]...", help="Only these, as `orders[2]@1841` or `2:1841`."),
+]
+Reason = Annotated[
+    str | None,
+    typer.Option(help="Only this reason, as the list prints it: `amount: type`, or `type`."),
+]
+Column = Annotated[str | None, typer.Option(help="Only what breaks a rule of this column.")]
+Since = Annotated[str | None, typer.Option(metavar="TIME", help="Only from this Kafka time on (ISO; UTC).")]
+Until = Annotated[str | None, typer.Option(metavar="TIME", help="Only before this Kafka time.")]
+Partition = Annotated[int | None, typer.Option(help="Only this partition.")]
+Id = Annotated[str | None, typer.Option("--id", help="Only this id, where it could be read.")]
+Batch = Annotated[int | None, typer.Option(help="Only what this batch refused, retried or dropped.")]
+All = Annotated[bool, typer.Option("--all", help="All open entries.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen; change nothing.")]
+
+
+def wanted(
+    context: Context,
+    *,
+    positions: list[str] | None = None,
+    reason: str | None,
+    column: str | None,
+    since: str | None,
+    until: str | None,
+    partition: int | None,
+    id_: str | None,
+    batch: int | None,
+    state: str | None = "open",
+) -> Wanted:
+    """The filter that the options make. Raises ConfigError."""
+    from loader.warehouse.wanted import Wanted
+
+    places = tuple(place(context, position) for position in positions) if positions else None
+    return Wanted(
+        state, reason, column, _time(since, "--since"), _time(until, "--until"), partition, id_, batch, places
+    )
+
+
+def narrowed(wanted: Wanted, everything: bool, verb: str) -> Wanted:
+    """The filter, if it says which entries or `--all` was given. Raises ConfigError."""
+    from loader.warehouse.wanted import Wanted
+
+    if everything == (wanted != Wanted()):
+        message = "--all is for no filter at all" if everything else "say which entries"
+        hint = f"a filter or --all: loader quarantine {verb} --help"
+        raise ConfigError(message, address=f"quarantine {verb}", hint=hint)
+    return wanted
+
+
+def place(context: Context, position: str) -> tuple[int, int]:
+    """Partition and offset of a position as people write it. Raises ConfigError."""
+    match = POSITION.fullmatch(position)
+    if not match:
+        raise ConfigError(f"{position} is not a position like orders[2]@1841 or 2:1841", address="POSITION")
+    topic = context.config().kafka.topic
+    if match[1] and match[1] != topic:
+        raise ConfigError(f"this pipeline's topic is {topic}", address=position)
+    return int(match[2]), int(match[3])
+
+
+def _time(text: str | None, option: str) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        hint = "2026-03-03 or 2026-03-03T10:30:00+01:00"
+        raise ConfigError(f"{text} is not a time", address=option, hint=hint) from None
+    return when if when.tzinfo else when.replace(tzinfo=UTC)

@@ -1,0 +1,83 @@
+"""`loader quarantine list`: what was refused, and why."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from loader.cli.quarantine import filters
+from loader.cli.quarantine.entry import shown
+from loader.errors import ConfigError
+
+if TYPE_CHECKING:
+    from loader.cli.context import Context
+
+EVERY = "all"
+
+
+def list_(
+    ctx: typer.Context,
+    positions: filters.Positions = None,
+    reason: filters.Reason = None,
+    column: filters.Column = None,
+    since: filters.Since = None,
+    until: filters.Until = None,
+    partition: filters.Partition = None,
+    id_: filters.Id = None,
+    batch: filters.Batch = None,
+    state: Annotated[str, typer.Option(help="open, loaded, duplicate, skipped, dropped, or all.")] = "open",
+    limit: Annotated[int, typer.Option(min=1, help="At most so many entries.")] = 50,
+) -> None:
+    """List refused records, oldest first, each with all its reasons."""
+    from loader.warehouse.reading import Reader
+    from loader.warehouse.wanted import Wanted
+
+    context: Context = ctx.obj
+    wanted = filters.wanted(
+        context, positions=positions, reason=reason, column=column, since=since, until=until,
+        partition=partition, id_=id_, batch=batch, state=state_of(state),
+    )  # fmt: skip
+    with Reader(context.config()) as reader:
+        rows = reader.of_wanted("read/quarantine_list", wanted, most=limit)
+        matching = reader.of_wanted("read/quarantine_count", wanted)[0]["records"]
+        by_state = {row["state"]: row["records"] for row in reader.of_pipeline("read/quarantine_states")}
+        reasons = reader.of_wanted("read/quarantine_reasons", Wanted())
+    result = {
+        "open": by_state.get("open", 0),
+        "by_state": by_state,
+        "by_reason": {row["reason"]: row["records"] for row in reasons},
+        "matching": matching,
+        "entries": [{**row, "reasons": json.loads(row["reasons"])} for row in rows],
+    }
+    context.emit(result, lambda: _print(context, result))
+
+
+def state_of(text: str) -> str | None:
+    """The state that `--state` names; None for all. Raises ConfigError."""
+    from loader.warehouse.wanted import STATES
+
+    if text not in (*STATES, EVERY):
+        raise ConfigError(f"{text} is not one of {', '.join((*STATES, EVERY))}", address="--state")
+    return None if text == EVERY else text
+
+
+def _print(context: Context, result: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    topic, out = context.config().kafka.topic, context.output
+    table = Table("position", "time", "id", "state", "reasons")
+    for entry in result["entries"]:
+        place = f"{topic}[{entry['partition']}]@{entry['offset']}"
+        state = f"{entry['state']}, edited" if entry["edited"] else entry["state"]
+        reasons = "; ".join(reason["message"] for reason in entry["reasons"])
+        table.add_row(*map(shown, (place, entry["kafka_time"] or "", entry["id"] or "", state, reasons)))
+    if result["entries"]:
+        out.print(table)
+    states = ", ".join(f"{records:,} {state}" for state, records in result["by_state"].items())
+    out.print(f"{len(result['entries']):,} of {result['matching']:,} shown; in all: {states or 'nothing'}")
+    if result["by_reason"]:
+        out.print("open entries by reason (for --reason):")
+    for name, records in result["by_reason"].items():
+        out.print(shown(f"{records:>9,} x {name}"))

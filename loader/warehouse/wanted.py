@@ -1,0 +1,35 @@
+"""Which quarantine entries a person means: the filters that all verbs of `loader quarantine` share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from loader.statements import statement
+
+STATES = ("open", "loaded", "duplicate", "skipped", "dropped")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A filter; what is None does not matter. Times are Kafka's, `until` is exclusive."""
+
+    state: str | None = "open"
+    reason: str | None = None  # a label such as `amount: type`, or a rule such as `type`
+    column: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    partition: int | None = None
+    id: str | None = None
+    batch: int | None = None  # that refused the record, or the retry or drop that came to it last
+    places: tuple[tuple[int, int], ...] | None = None  # (partition, offset)
+
+    def condition(self) -> str:
+        """The SQL condition, for the statements that take `wanted`."""
+        return statement("read/quarantine_wanted")
+
+    def parameters(self, pipeline: str) -> dict[str, object]:
+        """What the condition's parameters stand for."""
+        places = None if self.places is None else [f"{at}:{offset}" for at, offset in self.places]
+        names = ("state", "reason", "column", "since", "until", "partition", "id", "batch")
+        return {"pipeline": pipeline, "places": places, **{name: getattr(self, name) for name in names}}

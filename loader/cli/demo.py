@@ -28,6 +28,7 @@ FAULTS = {
 }
 QUERIES = ("revenue_per_hour", "top_products", "load_delay", "duplicates_per_day")
 SHOWN = 5  # rows of each query
+PATIENCE = 60.0  # seconds for each query
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,12 +140,11 @@ def _after(context: Context, done: Demo) -> None:
     from loader.cli.query import table
     from loader.cli.status import attach_line
     from loader.cli.verify import print_proof
-    from loader.warehouse.reading import Reader, query
+    from loader.warehouse.ask import ask
 
     print_proof(context, done.proof)
     for name in QUERIES:
-        with Reader(context.config()) as reader:
-            result = query(reader, name)
+        result = ask(context.config(), name, PATIENCE)
         context.output.print(f"\n[bold]loader query {name}[/bold] (first {SHOWN} rows)")
         table(context, result.slice(0, SHOWN))
     context.output.print(

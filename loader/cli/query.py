@@ -29,6 +29,7 @@ def query(
     ] = None,
     format_: Annotated[str, typer.Option("--format", help="table, csv, json or parquet.")] = "table",
     list_: Annotated[bool, typer.Option("--list", help="List the shipped analytics.")] = False,
+    timeout: Annotated[str, typer.Option(help="Longest time to wait, such as 30s or 1h.")] = "10m",
 ) -> None:
     """Ask the warehouse: one of the shipped analytics, or SQL (read-only)."""
     if list_ or what is None:
@@ -40,25 +41,35 @@ def query(
         raise ConfigError(
             "--json has a format of its own", address="--format", hint="leave one of the two out"
         )
-    answer(ctx.obj, _result(ctx.obj, what), format_)
+    answer(ctx.obj, _result(ctx.obj, what, timeout), format_)
 
 
 def _list(context: Context) -> None:
-    from loader.warehouse.reading import analytics
+    from loader.warehouse.question import analytics
 
     known = analytics()
     text = "\n".join(f"{name:<22} {sentence}" for name, sentence in known.items())
     context.emit({"analytics": [{"name": name, "about": about} for name, about in known.items()]}, text)
 
 
-def _result(context: Context, what: str) -> pa.Table:
-    from loader.warehouse.reading import Reader
-    from loader.warehouse.reading import query as run
+def _result(context: Context, what: str, timeout: str) -> pa.Table:
+    from loader.warehouse.ask import Asker
 
-    with Reader(context.config()) as reader:
-        if reader.age is not None:
-            context.console.print(f"from the published copy, {reader.age:.0f} s old")
-        return run(reader, what)
+    with Asker() as asker:  # first of all: it takes as long to get ready as we do
+        seconds = _seconds(timeout)
+        result = asker.ask(context.config(), what, seconds)
+    if asker.age is not None:
+        context.console.print(f"from the published copy, {asker.age:.0f} s old")
+    return result
+
+
+def _seconds(text: str) -> float:
+    from loader.config.values import parse_duration
+
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise ConfigError(str(error), address="--timeout") from None
 
 
 def answer(context: Context, result: pa.Table, format_: str) -> None:

@@ -85,6 +85,11 @@ def _spill_folder() -> Path:
     return folder
 
 
+def spill_folders(process: int) -> list[Path]:
+    """Where the connections of a process spill to disk; they remain when it is killed."""
+    return list(_spill_folder().glob(f"{process}-*"))
+
+
 def _attach(address: Address, *, read_only: bool) -> str:
     if address.kind == "ducklake":
         return statement(

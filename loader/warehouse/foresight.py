@@ -21,7 +21,8 @@ from loader.warehouse.attach import INLINE_ROWS, attach_empty, tidy, translated
 from loader.warehouse.follow import Follower
 from loader.warehouse.limit import Breaker
 from loader.warehouse.migrate import migrate
-from loader.warehouse.reading import Row, fetched, open_to_read
+from loader.warehouse.opening import open_to_read
+from loader.warehouse.reading import Row, fetched
 from loader.warehouse.split import Split, Splitter
 from loader.warehouse.stage import Stager, names
 
@@ -42,7 +43,7 @@ class Foresight:
         """Open and look. Raises WarehouseBusy, WarehouseMismatch, WarehouseAway."""
         with ExitStack() as opened:
             opened.callback(self._tidy, has_log=self._log.exists())
-            found = open_to_read(self._config)
+            found = open_to_read(self._config.warehouse, self._config.limits.memory)
             home, self.age = found or (_nothing(self._config), None)
             opened.callback(self._close)
             self._use(home)

@@ -17,7 +17,8 @@ from loader.failpoints import fail_point
 from loader.model import CHUNK_SCHEMA, Batch, Totals, new_batch_id
 from loader.statements import statement
 from loader.warehouse.commit import LEDGER, take_head
-from loader.warehouse.reading import fetched, nothing_there
+from loader.warehouse.opening import nothing_there
+from loader.warehouse.reading import fetched
 from loader.warehouse.stage import Staged, names, registered
 from loader.warehouse.store import DuckWarehouse
 from loader.warehouse.transaction import CommitFailed, one, transaction

@@ -1,27 +1,18 @@
-"""Read a warehouse beside its writer: a read-only connection on one snapshot.
-
-A DuckLake can be read at any time. A DuckDB file is locked by its writer; then the published copy
-answers, where there is one, and says its age.
-"""
+"""Read a warehouse beside its writer: a read-only connection on one snapshot."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import duckdb
-import pyarrow as pa
 
 from loader.contract import Contract
-from loader.errors import ActionNeeded, WarehouseBusy
 from loader.model import Identity
-from loader.statements import names, quote_identifier, source, statement
-from loader.warehouse.attach import connect, translated
+from loader.statements import statement
+from loader.warehouse.attach import translated
 from loader.warehouse.follow import Follower
-from loader.warehouse.migrate import has_control
+from loader.warehouse.opening import nothing_there, open_to_read
 from loader.warehouse.transaction import roll_back
 from loader.warehouse.wanted import Wanted
 
@@ -30,47 +21,19 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 ENTRIES = 500  # that are in memory at once in an export
-READING = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN, duckdb.StatementType.RELATION)
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A DuckDB file to read in place of the one in the configuration: the published copy."""
-
-    file: Path
-    kind: str = "duckdb"
-
-
-def open_to_read(config: Config) -> tuple[duckdb.DuckDBPyConnection, float | None] | None:
-    """The warehouse read-only, and the age of the published copy where that answers; None: nothing loaded.
-
-    Raises WarehouseBusy, WarehouseAway.
-    """
-    address, memory, age = config.warehouse, config.limits.memory, None
-    if not address.file.exists():
-        return None
-    try:
-        home = connect(address, read_only=True, memory=memory)
-    except WarehouseBusy:
-        copy = address.publish_path
-        if copy is None or not copy.exists():
-            raise
-        age = time.time() - copy.stat().st_mtime
-        home = connect(Place(copy), read_only=True, memory=memory)  # type: ignore[arg-type]
-    if not has_control(home):
-        home.close()
-        return None
-    return home, age
 
 
 class Reader:
     """A read-only look at one pipeline's warehouse; use it as a context manager."""
 
     def __init__(self, config: Config) -> None:
-        """Open. Raises ActionNeeded (nothing loaded yet), WarehouseBusy, WarehouseAway."""
+        """Open; `age` is the published copy's in seconds, None where it is not a copy.
+
+        Raises ActionNeeded (nothing loaded yet), WarehouseBusy, WarehouseAway.
+        """
         self.config = config
         self.contract = Contract.from_config(config.table, config.limits.message_bytes)
-        opened = open_to_read(config)
+        opened = open_to_read(config.warehouse, config.limits.memory)
         if opened is None:
             raise nothing_there(config.warehouse.file)
         self.home, self.age = opened  # seconds since the copy was published; None: not a copy
@@ -145,45 +108,9 @@ def fetched(result: duckdb.DuckDBPyConnection) -> list[Row]:
     return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
 
-def nothing_there(file: Path) -> ActionNeeded:
-    """The error of a verb that needs a warehouse which `load` has made."""
-    return ActionNeeded("nothing has been loaded yet", address=str(file), hint="loader load")
-
-
 def score_rows(config: Config) -> Iterator[Row]:
     """The rows of the target table, contract columns only, for `loader score`."""
     with Reader(config) as reader:
         sql = statement("read/score_rows", table=config.table.name, columns=reader.columns())
         for batch in reader.home.execute(sql).to_arrow_reader(50_000):
             yield from batch.to_pylist()
-
-
-def analytics() -> dict[str, str]:
-    """The shipped analytics: name and the sentence in the header of each file."""
-    headers = {name: source(f"analytics/{name}").split("\n", 1)[0] for name in names("analytics")}
-    return {name: header.removeprefix("-- ") for name, header in headers.items()}
-
-
-def query(reader: Reader, name_or_sql: str) -> pa.Table:
-    """Run one of the shipped analytics or SQL of the user, read-only.
-
-    Raises ActionNeeded with DuckDB's own words where the SQL is wrong, and for anything but one SELECT.
-    """
-    sql = name_or_sql
-    if name_or_sql in names("analytics"):
-        table = quote_identifier(reader.config.table.name)
-        sql = statement(f"analytics/{name_or_sql}", table=table, pipeline=reader.config.pipeline)
-    try:
-        _only_reads(reader.home.extract_statements(sql))
-        reader.home.execute("USE lake")
-        result: pa.Table = reader.home.execute(sql).to_arrow_table()
-    except duckdb.Error as error:
-        hint = "loader query --list" if " " not in name_or_sql else ""
-        words = " ".join(str(error).split("LINE 1:", 1)[0].split())
-        raise ActionNeeded(words, address="query", hint=hint) from error
-    return result
-
-
-def _only_reads(statements: list[duckdb.Statement]) -> None:
-    if [found.type for found in statements] not in ([kind] for kind in READING):
-        raise ActionNeeded("only one statement that reads is run here, such as SELECT", address="query")

@@ -27,6 +27,7 @@ from loader.cli import (
     run,
     score,
     status,
+    trace,
     verify,
 )
 from loader.cli.context import Context, print_json
@@ -59,6 +60,7 @@ VERBS: dict[str, Callable[..., Any]] = {
     "verify": verify.verify,
     "query": query.query,
     "guarantees": guarantees.guarantees,
+    "trace": trace.trace,
 }
 for _name, _function in VERBS.items():
     app.command(_name)(_function)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from loader.cli.words import printable
+from loader.cli.words import as_json, printable
 from loader.errors import ActionNeeded, ConfigError
 
 if TYPE_CHECKING:
@@ -89,7 +88,7 @@ def _rows(result: pa.Table) -> Iterator[dict[str, Any]]:
     if len(set(result.column_names)) < result.num_columns:
         raise ActionNeeded("two columns have the same name", address="query", hint="name them with AS")
     for row in result.to_pylist():
-        yield {name: _plain(value) for name, value in row.items()}
+        yield {name: as_json(value) for name, value in row.items()}
 
 
 def table(context: Context, result: pa.Table) -> None:
@@ -138,17 +137,4 @@ def _flat_column(column: pa.ChunkedArray) -> pa.Array:
 
 def _flat(value: Any) -> Any:
     """A nested cell as JSON text; a null stays one."""
-    return json.dumps(_plain(value), ensure_ascii=False) if isinstance(value, list | dict) else value
-
-
-def _plain(value: Any) -> Any:
-    """A cell as JSON can hold it: exact numbers and times as text, NaN and infinities too."""
-    if isinstance(value, dict):
-        return {name: _plain(part) for name, part in value.items()}
-    if isinstance(value, list):
-        return [_plain(part) for part in value]
-    if isinstance(value, bytes):
-        return value.decode(errors="backslashreplace")
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    return value if isinstance(value, str | int | float | bool | None) else str(value)
+    return json.dumps(as_json(value), ensure_ascii=False) if isinstance(value, list | dict) else value

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import math
 from typing import Any
 
 OUTCOMES = {"caught_up": "caught up", "stopped": "stopped", "limit_reached": "limit reached"}
@@ -24,3 +26,23 @@ def sentence(result: dict[str, Any]) -> str:
 def printable(text: str) -> str:
     """The text with what a terminal would act on written as escapes."""
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+
+
+def as_json(value: Any) -> Any:
+    """A cell as JSON can hold it: exact numbers and times as text, NaN and infinities too."""
+    if isinstance(value, dict):
+        return {name: as_json(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [as_json(part) for part in value]
+    if isinstance(value, bytes):
+        return value.decode(errors="backslashreplace")
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value if isinstance(value, str | int | float | bool | None) else str(value)
+
+
+def bytes_as_json(raw: bytes | None, name: str) -> dict[str, Any]:
+    """Bytes as text where they are text, and always exactly as base64 (`NAME_base64`)."""
+    if raw is None:
+        return {name: None, f"{name}_base64": None}
+    return {name: raw.decode(errors="backslashreplace"), f"{name}_base64": base64.b64encode(raw).decode()}

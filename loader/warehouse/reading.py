@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import duckdb
+import pyarrow as pa
 
 from loader.contract import Contract
 from loader.model import Identity
-from loader.statements import statement
+from loader.statements import quote_identifier, statement
 from loader.warehouse.attach import translated
 from loader.warehouse.follow import Follower
 from loader.warehouse.opening import nothing_there, open_to_read
@@ -82,6 +83,18 @@ class Reader:
         except duckdb.Error as error:
             raise translated(error, str(self.config.warehouse.file)) from error
 
+    def rows_of_id(self, words: Sequence[str]) -> list[Row]:
+        """The rows with an id, a text for each id column or one for all, joined with `|`; nested by `row`."""
+        own = self.contract.columns
+        in_lake = self.config.warehouse.kind == "ducklake" and all(
+            c.name.casefold() != "filename" for c in own
+        )
+        parts = len(words) > 1
+        names = {"table": self.config.table.name, "ids": self.id_columns(), "columns": self.columns()}
+        values = {f"id{n}": word for n, word in enumerate(words, 1)} if parts else {"id": words[0]}
+        given = {"pipeline": self.config.pipeline, **values}
+        return self.rows("read/trace_rows", given, **names, parts=parts, in_lake=in_lake)
+
     def recorded(self) -> Identity | None:
         """The topic's identity as recorded at the first start; None where the pipeline is not known."""
         row = self.home.execute(statement("load/recorded"), [self.config.pipeline]).fetchone()
@@ -93,7 +106,7 @@ class Reader:
 
     def id_columns(self) -> list[str]:
         """The id's columns as quoted identifiers."""
-        return [name for name, _ in self.contract.ddl() if name.strip('"') in self.contract.id]
+        return [quote_identifier(name) for name in self.contract.id]
 
     def columns(self) -> list[str]:
         """The contract's columns as quoted identifiers, but for those that come with the next batch."""

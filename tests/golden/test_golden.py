@@ -51,6 +51,9 @@ COMMANDS = {
     "query": ["query", "SELECT order_id, amount, _partition, _offset FROM orders"],
     "query-json": ["query", "SELECT order_id, amount, _partition, _offset FROM orders", "--json"],
     "query-csv": ["query", "SELECT order_id, amount FROM orders", "--format", "csv"],
+    "trace": ["trace", "ORD000001"],
+    "trace-json": ["trace", "ORD000001", "--json"],
+    "trace-missing": ["trace", "ORD999"],
     "quarantine-list": ["quarantine", "list"],
     "quarantine-list-json": ["quarantine", "list", "--json"],
     "quarantine-show": ["quarantine", "show", "orders[0]@2"],
@@ -88,4 +91,6 @@ def test_the_output_is_as_agreed(name: str, folder: Path) -> None:
 
 def _stable(text: str, folder: Path) -> str:
     text = text.replace(str(folder), "FOLDER")
-    return re.sub(r"\b\d{18,19}\b", "BATCH", text)
+    text = re.sub(r"\b\d{18,19}\b", "BATCH", text)
+    text = re.sub(r'(committed(_at": ")? *)[\d-]+T[\d:.]+Z', r"\1TIME", text)
+    return re.sub(r'(by |"worker": ")[\w.-]+:\d+', r"\1WORKER", text)

@@ -2,32 +2,212 @@
 
 from __future__ import annotations
 
+import tomllib
+from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from loader.errors import ActionNeeded, ConfigError
 from loader.statements import shipped
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from loader.cli.context import Context
+    from loader.config import Config
+    from loader.inference import Draft, Origin, Sample
+
+SAMPLE = 1_000
+TOLERATED = 0.01
+ROUNDS = 3  # in which columns are widened that refuse records of the sample
+
 
 def init(
     ctx: typer.Context,
-    file: Annotated[Path, typer.Argument(help="File to write.")] = Path("loader.toml"),
+    file: Annotated[
+        Path | None, typer.Argument(help="File to write.", show_default="-c, or loader.toml")
+    ] = None,
+    topic: Annotated[str | None, typer.Option(help="Infer the contract from this topic's records.")] = None,
+    bootstrap: Annotated[
+        str | None, typer.Option(help="The broker, as host:port.", show_default="localhost:9092")
+    ] = None,
+    sample: Annotated[int, typer.Option(min=1, help="Look at so many records, old and new ones.")] = SAMPLE,
+    tolerate: Annotated[
+        float,
+        typer.Option(min=0, max=0.5, help="Largest share of records that may be unlike the rest; 0: none."),
+    ] = TOLERATED,
     example: Annotated[bool, typer.Option("--example", help="The orders example of the README.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite a file that is there.")] = False,
 ) -> None:
-    """Write the orders example as a configuration; never overwrites without --force."""
-    if not example:
-        message = "say what to write"
-        raise ConfigError(message, address="init", hint="loader init --example")
-    if file.exists() and not force:
-        raise ActionNeeded(
-            "is there already", address=str(file), hint=f"loader init --example --force {file}"
+    """Write a configuration by looking at a topic's records, or the orders example."""
+    context: Context = ctx.obj
+    target = file or context.config_file or Path("loader.toml")
+    if example == (topic is not None):
+        hint = "loader init --topic orders, or loader init --example"
+        raise ConfigError(
+            "say what to write: a configuration for --topic, or --example", address="init", hint=hint
         )
-    text = (shipped("config") / "orders.toml").read_text()
+    if target.exists() and not force:
+        what = "--example" if example else f"--topic {topic}"
+        raise ActionNeeded(
+            "is there already", address=str(target), hint=f"loader init {what} --force {target}"
+        )
+    text, result = (
+        (_example(), {}) if topic is None else _inferred(context, topic, bootstrap, sample, tolerate)
+    )
     try:
-        file.write_text(text.replace('"ducklake:sqlite:../', '"ducklake:sqlite:').replace('"../', '"'))
+        target.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise ConfigError(f"cannot be written: {error.strerror}", address=str(file)) from error
-    ctx.obj.emit({"outcome": "written", "file": str(file)}, f"wrote {file}; next: loader -c {file} check")
+        raise ConfigError(f"cannot be written: {error.strerror}", address=str(target)) from error
+    lines = [f"wrote {target}; next: loader -c {target} check", *_told(result)]
+    context.emit({"outcome": "written", "file": str(target), **result}, "\n".join(lines))
+
+
+def _example() -> str:
+    text = (shipped("config") / "orders.toml").read_text()
+    return text.replace('"ducklake:sqlite:../', '"ducklake:sqlite:').replace('"../', '"')
+
+
+# ---------------------------------------------------------------- from a topic
+
+
+def _inferred(
+    context: Context, topic: str, bootstrap: str | None, most: int, tolerate: float
+) -> tuple[str, dict[str, Any]]:
+    """The text of a configuration for a topic, and what it was made from."""
+    from loader.inference import as_toml, draft, sample, without_outliers
+
+    config = _to_look(context, topic, bootstrap)
+    records, in_topic = _records(config, most)
+    found = sample(zip(*(records[name].to_pylist() for name in ("value", "text", "key")), strict=True))
+    if not found.records:
+        what = "; ".join(f"{count:,} x {name}" for name, count in found.unusable.most_common())
+        message = f"none of the {records.num_rows:,} records looked at is a JSON object: {what}"
+        raise ActionNeeded(message, address=topic, hint="loader init --example")
+    found = without_outliers(found, topic, tolerate)
+    proposed = draft(found, topic)
+    if not proposed.id:
+        message = f"no field of the {len(found.records):,} records looked at can identify a record"
+        raise ActionNeeded(message, address=topic, hint="loader init --example")
+    origin = _origin(config, found, records.num_rows, in_topic)
+    proposed, origin = _tried(proposed, origin, records.take(found.rows))
+    return as_toml(proposed, origin), _result(proposed, origin)
+
+
+def _to_look(context: Context, topic: str, bootstrap: str | None) -> Config:
+    """A configuration that is enough to reach the topic: options over the environment."""
+    from loader.config import config_over
+    from loader.config.values import servers, topic_name
+    from loader.inference.write import quoted
+
+    for option, value, right in (("--topic", topic, topic_name), ("--bootstrap", bootstrap, servers)):
+        try:
+            if value is not None:
+                right(value)
+        except ValueError as error:
+            raise ConfigError(str(error), address=option) from None
+    tree = {
+        "pipeline": "init",
+        "kafka": {"bootstrap": "localhost:9092"},
+        "warehouse": {"path": "warehouse.duckdb"},
+        "table": {"name": "t", "id": "id", "columns": {"id": {"type": "VARCHAR"}}},
+    }
+    given = [f"kafka.topic={quoted(topic)}"]
+    given += [f"kafka.bootstrap={quoted(bootstrap)}"] if bootstrap else []
+    return config_over(tree, Path.cwd(), (*context.overrides, *given))
+
+
+def _records(config: Config, most: int) -> tuple[pa.Table, int]:
+    """A sample of the topic, and how many records there may be. Raises ActionNeeded where there are none."""
+    from loader.kafka.peek import Peek
+
+    with Peek(config) as peek:
+        log = peek.log()
+        found = peek.sample(log, most, config.limits.message_bytes)
+    if not found.num_rows:
+        message = "the topic holds no record yet, so there is nothing to infer from"
+        raise ActionNeeded(message, address=config.kafka.topic, hint="loader init --example")
+    return found, sum(part.end - part.low for part in log.values())
+
+
+def _origin(config: Config, found: Sample, looked_at: int, in_topic: int) -> Origin:
+    from loader.config.model import HIDDEN
+    from loader.inference import Origin
+
+    shown = config.describe()["kafka"]["client"]
+    return Origin(
+        bootstrap=config.kafka.bootstrap,
+        topic=config.kafka.topic,
+        looked_at=looked_at,
+        in_topic=in_topic,
+        client={name: value for name, value in shown.items() if value != HIDDEN},
+        secrets=tuple(name for name, value in shown.items() if value == HIDDEN),
+        unusable=found.unusable,
+    )
+
+
+def _tried(proposed: Draft, origin: Origin, records: pa.Table) -> tuple[Draft, Origin]:
+    """The proposal after it has read its own sample: columns that refused something are wider."""
+    from dataclasses import replace
+
+    from loader.config import config_from
+    from loader.inference import as_toml
+    from loader.warehouse.rehearse import trial
+
+    refused: Counter[str] = Counter()
+    for _ in range(ROUNDS):
+        made = config_from(tomllib.loads(as_toml(proposed, replace(origin, secrets=()))), Path.cwd())
+        reasons = [reason for row in trial(made, records) for reason in row["reasons"]]
+        refused = Counter(f"{reason['column'] or 'record'}: {reason['rule']}" for reason in reasons)
+        wider = proposed.widened(reason["column"] for reason in reasons if reason["rule"] != "required")
+        if wider == proposed:
+            break
+        proposed = wider
+    return proposed, replace(origin, refused=refused)
+
+
+def _result(proposed: Draft, origin: Origin) -> dict[str, Any]:
+    """What the file was made from, as --json prints it."""
+    columns = [
+        {"name": c.name, "type": c.type.sql(), "required": c.required, "present": c.seen.present}
+        for c in proposed.columns
+    ]
+    return {
+        "topic": origin.topic,
+        "looked_at": origin.looked_at,
+        "used": proposed.records,
+        "not_used": dict(origin.unusable),
+        "would_be_refused": dict(origin.refused),
+        "columns": columns,
+        "left_out": proposed.left_out,
+        "id": list(proposed.id),
+        "id_is_sure": proposed.id_is_sure,
+        "id_candidates": [list(names) for names in proposed.id_candidates],
+        "event_time": proposed.event_time or None,
+        "event_time_candidates": list(proposed.event_times),
+    }
+
+
+def _told(result: dict[str, Any]) -> list[str]:
+    """The same in a few lines."""
+    from loader.cli.words import printable
+
+    if not result:
+        return []
+    lines = [f"{result['topic']}: {len(result['columns'])} columns from {result['used']:,} records"]
+    lines += [f"not used: {count:,} x {what}" for what, count in result["not_used"].items()]
+    lines += [f"left out {name}: {why}" for name, why in result["left_out"].items()]
+    lines += [
+        f"would still be refused: {count:,} x {why}" for why, count in result["would_be_refused"].items()
+    ]
+    sure = (
+        "unique and in all of them"
+        if result["id_is_sure"]
+        else "a guess: nothing is unique and in all of them"
+    )
+    lines.append(
+        f"id: {', '.join(result['id'])} ({sure}); event time: {result['event_time'] or 'none found'}"
+    )
+    return [printable(line) for line in lines]

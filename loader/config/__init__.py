@@ -1,10 +1,10 @@
 """Configuration: `load_config` reads and checks it, `Config` is what the rest of the loader gets."""
 
 from loader.config.keys import Key, documented_keys
-from loader.config.load import config_from, load_config
+from loader.config.load import config_from, config_over, load_config
 from loader.config.model import Batch, Column, Config, Kafka, Limits, Table, Warehouse
 
 __all__ = [
     "Batch", "Column", "Config", "Kafka", "Key", "Limits", "Table", "Warehouse",
-    "config_from", "documented_keys", "load_config",
+    "config_from", "config_over", "documented_keys", "load_config",
 ]  # fmt: skip

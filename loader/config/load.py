@@ -45,6 +45,13 @@ def config_from(tree: Tree, folder: Path, environ: Mapping[str, str] = os.enviro
     return _build(Merged("configuration", _copy(tree)), folder.absolute(), None, environ)
 
 
+def config_over(
+    tree: Tree, folder: Path, overrides: Sequence[str], environ: Mapping[str, str] = os.environ
+) -> Config:
+    """Make a Config from values in memory, under environment and options as a file would be."""
+    return _build(merge(_copy(tree), "configuration", overrides, environ), folder.absolute(), None, environ)
+
+
 def _copy(value: Toml) -> Toml:
     if isinstance(value, Mapping):
         return {name: _copy(below) for name, below in value.items()}

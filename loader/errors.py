@@ -30,6 +30,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from loader.secrets import redacted
+
 
 class LoaderError(Exception):
     """Base of all errors meant for the user; `kind` is the stable name used with --json."""
@@ -38,10 +40,8 @@ class LoaderError(Exception):
     kind: ClassVar[str] = "internal"
 
     def __init__(self, message: str, *, address: str = "", hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.address = address
-        self.hint = hint
+        self.message, self.address, self.hint = redacted(message), redacted(address), redacted(hint)
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         """One line: address, message and hint, as far as they are known."""
@@ -63,7 +63,7 @@ class ConfigError(LoaderError):
         self, message: str, *, address: str = "", hint: str = "", mistakes: tuple[str, ...] = ()
     ) -> None:
         super().__init__(message, address=address, hint=hint)
-        self.mistakes = mistakes
+        self.mistakes = tuple(map(redacted, mistakes))
 
     def as_json(self) -> dict[str, Any]:
         """As the base, with all mistakes."""

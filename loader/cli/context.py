@@ -10,6 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from loader.secrets import hide
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -35,11 +37,13 @@ class Context:
         if self._config is None:
             from loader.config import load_config
 
-            self._config = load_config(self.config_file, self.overrides)
+            self.use(load_config(self.config_file, self.overrides))
+            assert self._config is not None  # noqa: S101 - just set
         return self._config
 
     def use(self, config: Config) -> None:
-        """Use a configuration that was made in memory (the demo's)."""
+        """Use a configuration, which may have been made in memory; from now on its secrets are not told."""
+        hide(config.secrets())
         self._config = config
 
     @cached_property

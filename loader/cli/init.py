@@ -80,6 +80,7 @@ def _inferred(
     from loader.inference import as_toml, draft, sample, without_outliers
 
     config = _to_look(context, topic, bootstrap)
+    context.use(config)
     records, in_topic = _records(config, most)
     found = sample(zip(*(records[name].to_pylist() for name in ("value", "text", "key")), strict=True))
     if not found.records:

@@ -31,7 +31,9 @@ from loader.cli import (
     verify,
 )
 from loader.cli.context import Context, print_json
+from loader.cli.words import printable
 from loader.errors import ConfigError, LoaderError, WarehouseAway
+from loader.secrets import redacted
 
 INTERNAL = 70
 USAGE = 2
@@ -150,7 +152,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _failed(context: Context, error: LoaderError) -> int:
     if context.verbosity > 0:
-        traceback.print_exception(error, file=sys.stderr)
+        sys.stderr.write(_traceback(error))
     _tell(context, error.exit_code, error.as_json(), _lines(error))
     return error.exit_code
 
@@ -158,9 +160,9 @@ def _failed(context: Context, error: LoaderError) -> int:
 def _lines(error: LoaderError) -> str:
     mistakes = error.mistakes if isinstance(error, ConfigError) else ()
     if not mistakes:
-        return str(error)
+        return printable(str(error))
     hint = f"\n(try: {error.hint})" if error.hint else ""
-    return "\n".join(mistakes) + hint
+    return "\n".join(map(printable, mistakes)) + hint
 
 
 def _usage(context: Context, error: typer.TyperException) -> int:
@@ -177,9 +179,9 @@ def _internal(context: Context, error: Exception) -> int:
     with tempfile.NamedTemporaryFile(
         "w", prefix="loader-error-", suffix=".txt", delete=False, encoding="utf-8"
     ) as file:
-        traceback.print_exception(error, file=file)
+        file.write(_traceback(error))
     if context.verbosity > 0:
-        traceback.print_exception(error, file=sys.stderr)
+        sys.stderr.write(_traceback(error))
     message = f"unexpected {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
     hint = "report it with that file"
     body = {"kind": "internal", "message": message, "address": file.name, "hint": hint}
@@ -187,7 +189,11 @@ def _internal(context: Context, error: Exception) -> int:
     return INTERNAL
 
 
+def _traceback(error: Exception) -> str:
+    return redacted("".join(traceback.format_exception(error)))
+
+
 def _tell(context: Context, code: int, error: dict[str, Any], line: str) -> None:
     if context.json:
         print_json({"command": context.verb, "outcome": "error", "exit_code": code, "error": error})
-    sys.stderr.write(f"error: {line}\n")
+    sys.stderr.write(redacted(f"error: {line}\n"))

@@ -261,6 +261,14 @@ class Config(Section):
         """Let repr() and str() show no more than `describe()` does."""
         return self.describe().items()
 
+    def secrets(self) -> list[str]:
+        """Values that must never be told: secret settings of the client, and those given by reference.
+
+        Without the user's name: it is hidden where settings are shown, but may be any word.
+        """
+        shown, given = self.describe()["kafka"]["client"], self.kafka.client_settings()
+        return [given[name] for name in given if shown[name] == HIDDEN and name != "sasl.username"]
+
     def describe(self) -> dict[str, Any]:
         """Every key with its value, for printing as JSON; secrets are shown as `***`."""
         return {name: self._shown(value, (name,)) for name, value in _items(self)}

@@ -7,6 +7,16 @@ import sys
 
 import structlog
 
+from loader.secrets import redacted
+
+
+class Formatter(structlog.stdlib.ProcessorFormatter):
+    """Writes a log line without the secrets of the configuration."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        return redacted(super().format(record))
+
 
 def set_up(verbosity: int, log_format: str) -> None:
     """Configure all logging of the process: -1 warnings only, 0 normal, 1 everything."""
@@ -22,7 +32,7 @@ def set_up(verbosity: int, log_format: str) -> None:
         if log_format == "json"
         else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     )
-    formatter = structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processor=last)
+    formatter = Formatter(foreign_pre_chain=shared, processor=last)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)

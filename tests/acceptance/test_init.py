@@ -67,9 +67,8 @@ def test_orders_with_faults(kafka: str, topic: MakeTopic, cli: Cli) -> None:
     name = topic(partitions=3)
     assert cli("generate", "orders.jsonl", "--records", "3000", "--fault", "duplicates=0.05").code == 0
     cli("init", "--example", "send.toml")
-    replayed = cli(
-        "-c", "send.toml", "--set", f"kafka.bootstrap={kafka}", "replay", "orders.jsonl", "--topic", name
-    )
+    to = ("--set", f"kafka.bootstrap={kafka}")
+    replayed = cli("-c", "send.toml", *to, "replay", "orders.jsonl", "--topic", name)
     assert replayed.code == 0, replayed.err
     sent(kafka, name, [b"not json", None, b"\x00\x00\x00\x00\x07framed"])
     made = init(cli, kafka, name, "--sample", "5000")
@@ -84,7 +83,7 @@ def test_orders_with_faults(kafka: str, topic: MakeTopic, cli: Cli) -> None:
 
 
 def test_the_tutorials_two_messages(kafka: str, topic: MakeTopic, cli: Cli) -> None:
-    """Two messages that share one field: it is required and, being unique, the id; the others are optional."""
+    """Two messages that share one field: it is required and, being unique, the id; others are optional."""
     name = topic(partitions=1)
     sent(kafka, name, TUTORIAL)
     made = init(cli, kafka, name)
@@ -110,9 +109,8 @@ def test_a_messy_topic_gives_a_sound_contract(kafka: str, topic: MakeTopic, cli:
     name = topic(partitions=3)
     assert cli("generate", "orders.jsonl", "--records", "2000", "--fault", "sample").code == 0
     cli("init", "--example", "send.toml")
-    replayed = cli(
-        "-c", "send.toml", "--set", f"kafka.bootstrap={kafka}", "replay", "orders.jsonl", "--topic", name
-    )
+    to = ("--set", f"kafka.bootstrap={kafka}")
+    replayed = cli("-c", "send.toml", *to, "replay", "orders.jsonl", "--topic", name)
     assert replayed.code == 0, replayed.err
     made = init(cli, kafka, name, "--sample", "5000")
     assert made.code == 0, made.err

@@ -261,7 +261,7 @@ def test_the_sample_loads_without_quarantine(tmp_path: Path) -> None:
 
 
 def test_a_few_odd_records_do_not_spoil_the_contract() -> None:
-    """One text among amounts, one missing or repeated id: the contract is that of the others; all are told."""
+    """One text among amounts, one id missing or repeated: the contract is the others'; all are told."""
     rows: list[dict[str, Any]] = [
         {"user_id": n % 9, "order_id": f"O{n}", "amount": n, "at": "2026-03-03T10:30:00Z"} for n in range(400)
     ]

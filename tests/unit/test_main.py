@@ -84,6 +84,13 @@ def test_each_kind_of_error_has_its_exit_code(
         assert err == f"error: {error}\n"
 
 
+def test_an_error_cannot_act_on_the_terminal(failing: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """What a record, a name or a broker put into a message is shown as escapes, on one line."""
+    failing(OffsetsLost("\x1b[31mred\r\nforged: all is well", address="a\x07"))
+    _, _, err = run(capsys, "load")
+    assert err == "error: a\\x07: \\x1b[31mred\\r\\nforged: all is well\n"
+
+
 def test_a_failure_with_json_is_one_object(failing: Any, capsys: pytest.CaptureFixture[str]) -> None:
     """Programs get the error with its kind, address and hint; people get the line on stderr."""
     failing(OffsetsLost("gone", address="orders[0]@5", hint="act"))

@@ -10,7 +10,9 @@ import pytest
 
 from loader.config import Config
 from loader.model import Identity
-from loader.warehouse.reading import Reader, analytics, query
+from loader.warehouse import question
+from loader.warehouse.question import analytics
+from loader.warehouse.reading import Reader
 from loader.warehouse.store import DuckWarehouse
 from tests.making import KINDS, ORDER_COLUMNS, batch, make_config, order
 
@@ -57,7 +59,7 @@ def loaded(request: pytest.FixtureRequest, tmp_path: Path) -> Config:
 def answer(config: Config, name: str, *columns: str) -> list[tuple[Any, ...]]:
     """The rows of an analytics query; numbers as they print, some columns or all."""
     with Reader(config) as reader:
-        found = query(reader, name)
+        found = question.answer(reader.home, name, config.table.name, config.pipeline).read_all()
     rows = found.select(list(columns) or found.column_names).to_pylist()
     return [tuple(float(v) if isinstance(v, (Decimal, float)) else v for v in row.values()) for row in rows]
 

@@ -130,7 +130,7 @@ class Reader:
 
     def id_columns(self) -> list[str]:
         """The id's columns as quoted identifiers."""
-        return [name for name, _ in self.contract.ddl() if name.strip('"') in self.contract.id]
+        return [quote_identifier(name) for name in self.contract.id]
 
     def columns(self) -> list[str]:
         """The contract's columns as quoted identifiers, but for those that come with the next batch."""

@@ -22,7 +22,16 @@ from loader.failpoints import fail_point
 from loader.model import Batch
 from loader.statements import statement
 
+SAMPLE = 500  # records of a batch that are looked at for unknown fields, where they are ignored
 TRUST = 10_000  # one record in doubt among so many does not make the next batch worth a closer look
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """Which fields no column takes, in `looked_at` records; `fields` as in `loader.batches`."""
+
+    looked_at: int = 0
+    fields: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +41,7 @@ class Staged:
     batch: Batch
     stager: Stager
     seconds: dict[str, float] = field(default_factory=dict)
+    drift: Drift = field(default_factory=Drift)
 
 
 class Stager:
@@ -51,13 +61,14 @@ class Stager:
                 message = "the warehouse was opened anew"
                 raise Restart(message)
             self._parse(self._cursor, batch)
+            drift = self._drift(self._cursor, batch)
         fail_point("after_parse")
-        return Staged(batch, self, seconds)
+        return Staged(batch, self, seconds, drift)
 
     def _parse(self, cursor: duckdb.DuckDBPyConnection, batch: Batch) -> None:
         """The quick look, the exact statement for what it left, and the reasons of what that refused."""
-        records, staging = _exact_numbers(batch.records), names(batch)["staging"]
         contract = self._contract
+        records, staging = _exact_numbers(batch.records, contract), names(batch)["staging"]
         quick = contract.quick_parameters("chunk", staging, trusting=self._trusting)
         if quick:
             with registered(cursor, chunk=records):
@@ -74,6 +85,13 @@ class Stager:
         if refused.num_rows:
             with registered(cursor, chunk=refused):
                 cursor.execute(statement("load/parse", **contract.explain_parameters("chunk", staging)))
+
+    def _drift(self, cursor: duckdb.DuckDBPyConnection, batch: Batch) -> Drift:
+        """Unknown fields; where they are ignored, of the first records only: the usual path stays quick."""
+        sampled = self._contract.unknown_fields == "ignore"
+        with registered(cursor, chunk=batch.records.slice(0, SAMPLE) if sampled else batch.records):
+            found = cursor.execute(statement("load/drift", **self._contract.drift_parameters("chunk")))
+            return Drift(*(found.fetchone() or ()))
 
     def _marked(self, cursor: duckdb.DuckDBPyConnection, records: pa.Table, staging: str) -> pa.Table:
         """The records that the last statement did not accept."""
@@ -104,22 +122,22 @@ def at_positions(records: pa.Table, positions: pa.Table) -> pa.Table:
     return records.take(found["row"])
 
 
-def _exact_numbers(records: pa.Table) -> pa.Table:
-    """The records, with number literals too long for a double turned into texts (see digits.py)."""
-    chunks = [_exact_chunk(chunk) for chunk in records["text"].chunks]
+def _exact_numbers(records: pa.Table, contract: Contract) -> pa.Table:
+    """The records, with number literals that a double would change turned into texts (see digits.py)."""
+    chunks = [_exact_chunk(chunk, texts=contract.keeps_texts) for chunk in records["text"].chunks]
     index = records.schema.get_field_index("text")
     return records.set_column(index, "text", pa.chunked_array(chunks, type=pa.string()))
 
 
-def _exact_chunk(chunk: pa.Array) -> pa.Array:
-    rows = candidates(chunk)
+def _exact_chunk(chunk: pa.Array, *, texts: bool) -> pa.Array:
+    rows = candidates(chunk, texts=texts)
     if not len(rows):
         return chunk
-    texts = chunk.to_pylist()
+    found = chunk.to_pylist()
     for row in rows:
-        if texts[row] is not None:
-            texts[row] = quote_long_numbers(texts[row])
-    return pa.array(texts, pa.string())
+        if found[row] is not None:
+            found[row] = quote_long_numbers(found[row], texts=texts)
+    return pa.array(found, pa.string())
 
 
 @contextmanager

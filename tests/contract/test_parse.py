@@ -70,8 +70,11 @@ class Parser:
         """The staged rows in order, `_reasons` parsed."""
         count = len(values)
         texts = [utf8(value, contract.message_bytes) for value in values]
-        rows = set(candidates(pa.array(texts, pa.string())).tolist())
-        texts = [quote_long_numbers(t) if i in rows and t is not None else t for i, t in enumerate(texts)]
+        keep = contract.keeps_texts
+        keep = contract.keeps_texts
+        rows = candidates(pa.array(texts, pa.string()), texts=keep).tolist()
+        for row in rows:
+            texts[row] = quote_long_numbers(texts[row] or "", texts=keep) if texts[row] else texts[row]
         header = pa.list_(pa.struct([("key", pa.string()), ("value", pa.binary())]))
         chunk = pa.table(
             {

@@ -199,14 +199,15 @@ def _column(path: tuple[str, ...], column: Tree) -> Iterator[Finding]:
     if type_ is None:
         return
     if column.get("coerce") is not None:
-        yield from _coerce(path, origin, type_)
+        yield from _coerce(path, column, type_)
     if column.get("one_of") is not None and type_.kind != "VARCHAR":
         yield Finding((*path, "one_of"), f"is for VARCHAR only, and this column is {type_}")
     yield from _default(path, column, type_)
 
 
-def _coerce(path: tuple[str, ...], origin: Toml, type_: SqlType) -> Iterator[Finding]:
-    if not type_.holds(COERCED):
+def _coerce(path: tuple[str, ...], column: Tree, type_: SqlType) -> Iterator[Finding]:
+    origin = column.get("from")
+    if not type_.holds(COERCED) and column.get("epoch") is None:
         yield Finding((*path, "coerce"), f"is for numbers and VARCHAR only, and this column is {type_}")
     if isinstance(origin, str) and not origin.startswith("$"):
         yield Finding((*path, "coerce"), "is for values of the JSON only: a key or header is always a text")

@@ -111,7 +111,7 @@ class Contract:
     @property
     def known_fields(self) -> frozenset[str]:
         """The paths of the fields that a column takes."""
-        return unknown.known(self.columns)
+        return frozenset(place.prefix + name for place in self.places for name in place.names)
 
     @property
     def conditions(self) -> list[tuple[str, str, str]]:
@@ -125,9 +125,10 @@ class Contract:
         tables = ((f"table.checks.{each.name}", each.text, each.check) for each in self._table_checks)
         return [*columns, *tables]
 
-    def drift_parameters(self, chunk: str) -> dict[str, object]:
-        """What the template `load/drift` needs to find unknown fields in a chunk."""
-        return {"chunk": chunk, "unknown": unknown.unknown_fields(self.columns, '"$text"')}
+    @cached_property
+    def places(self) -> tuple[unknown.Place, ...]:
+        """Every object of a record in which a field may be unknown."""
+        return tuple(unknown.places(self.columns))
 
     @property
     def is_nested(self) -> bool:
@@ -198,7 +199,7 @@ class Contract:
             "structures": [json.dumps(tree) for tree in trees.trees],
             "columns": plans,
             "checks": self._checks,
-            "unknown": unknown.unknown_fields(self.columns, '"$text"')
+            "unknown": unknown.unknown_fields(self.places, '"$text"')
             if self.unknown_fields != "ignore"
             else "",
             "refuse_unknown": refuse,

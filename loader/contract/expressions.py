@@ -122,11 +122,12 @@ def quick(type_: SqlType, leaf: str, casted: str, way: Way = PLAIN_WAY) -> str: 
     kind, text = type_.kind, json_text(type_, leaf, way)
     if type_.is_integer:
         return f"CAST({casted} AS VARCHAR) = {text}"
+    bare = f" AND {numbers.is_number(text)}" if way.bare else ""  # a cast takes spaces, JSON has none
     if kind == "DECIMAL":
         same = f"CAST({casted} AS DOUBLE) = TRY_CAST({text} AS DOUBLE)"
-        return f"{same} AND strlen({text}) <= 16 AND {text} NOT IN ('0.0', '-0.0')"
+        return f"{same} AND strlen({text}) <= 16 AND {text} NOT IN ('0.0', '-0.0'){bare}"
     if kind in {"DOUBLE", "FLOAT"}:
-        return f"isfinite({casted})" + (f" AND {numbers.is_number(text)}" if way.bare else "")
+        return f"isfinite({casted}){bare}"
     if kind == "UUID":
         return f"{text} LIKE '________-____-____-____-____________' AND {casted} IS NOT NULL"
     if kind == "DATE":

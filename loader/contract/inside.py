@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from loader.contract import expressions as sql
 from loader.contract import numbers
 from loader.contract.column import Way
-from loader.contract.wording import broken_rule, phrases
+from loader.contract.wording import TWICE, broken_rule, json_word, phrases
 from loader.statements import quote_identifier as name_
 from loader.statements import quote_text as text_
 from loader.types import SqlType
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from loader.contract.parsing import Plan
 
 _TEXT = '"$text"'
+
+_CONTAINERS = {"LIST": "a list", "STRUCT": "an object", "MAP": "an object with each key once"}
 
 Found = tuple[str, str, str, dict[str, str], str]
 """Condition, rule, value, what each rule says, and the place of a reason."""
@@ -35,9 +37,8 @@ def reasons_inside(plan: Plan) -> Iterator[Found]:
         wrong = _name(plan, index)
         where = plan.column.name + node.path.replace('"', "")
         if node.type.is_nested:
-            container = "a list" if node.type.kind == "LIST" else "an object with each key once"
-            words = {"type": f"where {container} should stand"}
-            yield f"len({wrong}) > 0", "'type'", f"lower({wrong}[1])", words, where
+            words = {"type": f"where {_CONTAINERS[node.type.kind]} should stand"}
+            yield f"len({wrong}) > 0", "'type'", json_word(f"{wrong}[1]"), words, where
         else:
             rule = _rule(node.type, f"{wrong}[1]", plan.way)
             shown = numbers.unmarked(f"{wrong}[1]")
@@ -55,7 +56,7 @@ def _wrong(plan: Plan, node: sql.Node) -> str:
     if kind == "MAP":
         twice = "len(k) <> len(list_distinct(k)) OR contains(array_to_string(k, ''), chr(0))"
         keys = f"list_filter({_all('json_keys', path, node)}, lambda k: {twice})"
-        keys = f"list_transform({keys}, lambda k: 'object')"
+        keys = f"list_transform({keys}, lambda k: '{TWICE}')"
         return f"list_concat({_not_a('OBJECT', path, node)}, {keys})"
     if node.type.is_nested:
         return _not_a("ARRAY" if kind == "LIST" else "OBJECT", path, node)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from loader.contract.wording import json_word
 from loader.statements import quote_text as text_
 
 MAX_DEPTH = 64
@@ -24,7 +25,7 @@ def record_rules(message_bytes: int) -> tuple[str, str]:
         (f"{_TEXT} IS NULL", "utf8", "'the value is not valid UTF-8'"),
         (f"NOT json_valid({_TEXT})", "json", "'the value is not valid JSON'"),
         (f"json_type({_TEXT}) = 'OBJECT'", "depth", f"'the value is nested deeper than {MAX_DEPTH} levels'"),
-        ("true", "json", f"'the value is JSON, but no object: ' || lower(json_type({_TEXT}))"),
+        ("true", "json", f"'the value is JSON, but no object: ' || {json_word(f'json_type({_TEXT})')}"),
     ]  # fmt: skip
     rule = " ".join(f"WHEN {when} THEN {text_(name)}" for when, name, _ in cases)
     sentence = " ".join(f"WHEN {when} THEN {words}" for when, _, words in cases)

@@ -79,14 +79,9 @@ def _places(node: _Taken, steps: tuple[str, ...]) -> Iterator[Place]:
         yield from _places(below, (*steps, name))
 
 
-def known(columns: Iterable[Column]) -> frozenset[str]:
-    """The paths of all fields that are taken, written as in `unknown_fields`."""
-    return frozenset(place.prefix + name for place in places(columns) for name in place.names)
-
-
-def unknown_fields(columns: Iterable[Column], text: str) -> str:
+def unknown_fields(objects: Iterable[Place], text: str) -> str:
     """The list of a text's unknown fields: `top` (first step), `field` (path), `pointer` (to the value)."""
-    return f"list_concat({', '.join(_unknown(place, text) for place in places(columns))}, [])"
+    return f"list_concat({', '.join(_unknown(place, text) for place in objects)}, [])"
 
 
 def _unknown(place: Place, text: str) -> str:
@@ -112,6 +107,6 @@ def extra() -> str:
     entries = 'map_entries(from_json("$text", \'"MAP(VARCHAR, JSON)"\'))'
     is_left = 'list_contains(list_transform("$unknown", lambda u: u.top), e.key)'
     members = f"list_sort(list_filter({entries}, lambda e: {is_left}))"
-    written = "CAST(to_json(e.key) AS VARCHAR) || ':' || CAST(e.value AS VARCHAR)"
+    written = "CAST(to_json(e.key) AS VARCHAR) || ':' || coalesce(CAST(e.value AS VARCHAR), 'null')"
     joined = f"'{{' || array_to_string(list_transform({members}, lambda e: {written}), ',') || '}}'"
     return f'CASE WHEN len("$unknown") > 0 THEN {joined} END'

@@ -8,7 +8,18 @@ from loader.contract.column import PLAIN_WAY, Way
 from loader.contract.numbers import KINDS, decimals, plain_number, refused_text
 from loader.types import SqlType
 
+TWICE = "TWICE"
+"""Stands for the type of an object that cannot be a MAP."""
+
 _UNITS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds"}
+
+
+def json_word(kind: str) -> str:
+    """What a person calls a JSON type of DuckDB's `json_type`."""
+    words = {"ARRAY": "a list", "OBJECT": "an object", "VARCHAR": "a text", "BOOLEAN": "true or false"}
+    words |= {"NULL": "null", TWICE: "a key twice"}
+    cases = " ".join(f"WHEN '{name}' THEN '{word}'" for name, word in words.items())
+    return f"CASE {kind} {cases} ELSE 'a number' END"
 
 
 def broken_rule(type_: SqlType, leaf: str, way: Way = PLAIN_WAY) -> str:
@@ -19,10 +30,10 @@ def broken_rule(type_: SqlType, leaf: str, way: Way = PLAIN_WAY) -> str:
     if type_.is_integer or kind == "DECIMAL":
         return _broken_number(text, type_.scale, "'range'", way)
     if kind in KINDS:
-        type_or_range = (
-            "'range'" if way.coerce else f"CASE WHEN starts_with({text}, '\"') THEN 'type' ELSE 'range' END"
+        otherwise = (
+            "'range'" if way.coerce else f"CASE WHEN {refused_text(text)} THEN 'type' ELSE 'range' END"
         )
-        return _broken_number(text, 1000, type_or_range, way)
+        return _broken_number(text, 1000, otherwise, way)
     if kind == "JSON":
         return "'json'"
     if kind == "DATE":
@@ -55,7 +66,7 @@ def phrases(type_: SqlType, way: Way) -> dict[str, str]:
     """What each rule says, after the value: 'amount: 12.345 has more than 2 decimals'."""
     kind = type_.sql()
     said = {
-        "type": f"is not a {kind}",
+        "type": f"is not {'an' if kind.startswith('I') else 'a'} {kind}",
         "range": f"does not fit {kind}",
         "inexact": "is not a whole number",
         "coerce": "is a text, and coerce is false",
@@ -68,7 +79,8 @@ def phrases(type_: SqlType, way: Way) -> dict[str, str]:
     if type_.kind == "VARCHAR":
         said["type"] = "is not a text or a number" if way.coerce else "is not a text"
     if type_.is_time:
-        said["range"] = "is outside of the years 1 to 9999"
+        outside = "is no day" if type_.kind == "DATE" else "is outside"
+        said["range"] = f"{outside} of the years 1 to 9999"
         said["inexact"] = "is finer than a microsecond"
         said["zone"] = _zone_phrase(type_.kind, way.zone)
     if sql.is_epoch(type_, way):

@@ -76,4 +76,4 @@ def _words(error: duckdb.Error) -> str:
     """DuckDB's first line without its kind of error, and the name that it thinks was meant."""
     first = re.sub(r"^\w+ Error: ", "", str(error).split("\n", 1)[0])
     meant = re.search(r'Candidate bindings: "([^"]+)"', str(error))
-    return first + (f" did you mean {meant[1]}?" if meant else "")
+    return first + (f" did you mean {meant[1]}?" if meant and meant[1] != "$one" else "")

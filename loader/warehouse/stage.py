@@ -17,21 +17,13 @@ import pyarrow as pa
 
 from loader.contract import Contract
 from loader.contract.digits import candidates, quote_long_numbers
+from loader.contract.drift import Drift, drift
 from loader.errors import Restart
 from loader.failpoints import fail_point
 from loader.model import Batch
 from loader.statements import statement
 
-SAMPLE = 500  # records of a batch that are looked at for unknown fields, where they are ignored
 TRUST = 10_000  # one record in doubt among so many does not make the next batch worth a closer look
-
-
-@dataclass(frozen=True, slots=True)
-class Drift:
-    """Which fields no column takes, in `looked_at` records; `fields` as in `loader.batches`."""
-
-    looked_at: int = 0
-    fields: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +53,9 @@ class Stager:
                 message = "the warehouse was opened anew"
                 raise Restart(message)
             self._parse(self._cursor, batch)
-            drift = self._drift(self._cursor, batch)
+            found = drift(self._contract.places, batch.records)
         fail_point("after_parse")
-        return Staged(batch, self, seconds, drift)
+        return Staged(batch, self, seconds, found)
 
     def _parse(self, cursor: duckdb.DuckDBPyConnection, batch: Batch) -> None:
         """The quick look, the exact statement for what it left, and the reasons of what that refused."""
@@ -85,13 +77,6 @@ class Stager:
         if refused.num_rows:
             with registered(cursor, chunk=refused):
                 cursor.execute(statement("load/parse", **contract.explain_parameters("chunk", staging)))
-
-    def _drift(self, cursor: duckdb.DuckDBPyConnection, batch: Batch) -> Drift:
-        """Unknown fields; where they are ignored, of the first records only: the usual path stays quick."""
-        sampled = self._contract.unknown_fields == "ignore"
-        with registered(cursor, chunk=batch.records.slice(0, SAMPLE) if sampled else batch.records):
-            found = cursor.execute(statement("load/drift", **self._contract.drift_parameters("chunk")))
-            return Drift(*(found.fetchone() or ()))
 
     def _marked(self, cursor: duckdb.DuckDBPyConnection, records: pa.Table, staging: str) -> pa.Table:
         """The records that the last statement did not accept."""

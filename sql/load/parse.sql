@@ -100,7 +100,7 @@ WITH "$records" AS NOT MATERIALIZED (
     SELECT "$partition", "$offset", CASE
         WHEN NOT coalesce("$object", false) THEN [{
             'number': '', 'column': NULL, 'place': {{ record_sentence }}, 'rule': {{ record_rule }},
-            'value': replace(left("$text", {{ shown }} + 1), chr(0), '␀')
+            'value': left("$text", {{ shown }} + 1)
         }]
         ELSE list_concat(list_filter([
             {%- for reason in reasons %}
@@ -121,7 +121,7 @@ WITH "$records" AS NOT MATERIALIZED (
 ),
 "$told" AS NOT MATERIALIZED (
     SELECT "$partition", "$offset", nth, "column", rule, place,
-        CASE WHEN length(value) > {{ shown }} THEN left(value, {{ shown }}) || '…' ELSE value END AS value,
+        replace(CASE WHEN length(value) > {{ shown }} THEN left(value, {{ shown }}) || '…' ELSE value END, chr(0), '␀') AS value,
         CASE number || rule
             {%- for key, words in phrases.items() %}
             WHEN {{ key | text }} THEN {{ words | text }}

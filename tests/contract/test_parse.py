@@ -598,7 +598,7 @@ def test_all_broken_rules_in_order(parser: Parser) -> None:
         ["order_id: missing", "timestamp: missing"],
         [
             f"order_id: {'9' * 100}… breaks the check length(order_id) <= 3",
-            "items: varchar where a list should stand",
+            "items: a text where a list should stand",
         ],
     ]
     reason = parser.run(contract, values[1:2])[0]["_reasons"]

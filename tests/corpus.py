@@ -5,7 +5,8 @@ A file has a `[table]` as in a configuration, and records in one of two ways:
 * `[fields]`: per column a list of [JSON text of the value, outcome]; each is a record of its own,
   `{"id": its number, "COLUMN": value}`.
 * `[[record]]`: `value` (text), `hex` (bytes) or neither (a null value); `key`; `headers`; and what becomes of
-  it: `row` (columns and their texts), `refused` (messages) or `ends` (`duplicate`, `duplicate, differs`, `skipped`).
+  it: `row` (columns and their texts), `refused` (messages) or `ends` (`duplicate`, `duplicate, differs` or
+  `skipped`).
 
 Values of rows are written as DuckDB casts them to VARCHAR, with the time zone UTC; NULL as `NULL`.
 """

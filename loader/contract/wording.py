@@ -30,9 +30,8 @@ def broken_rule(type_: SqlType, leaf: str, way: Way = PLAIN_WAY) -> str:
     if type_.is_integer or kind == "DECIMAL":
         return _broken_number(text, type_.scale, "'range'", way)
     if kind in KINDS:
-        otherwise = (
-            "'range'" if way.coerce else f"CASE WHEN {refused_text(text)} THEN 'type' ELSE 'range' END"
-        )
+        either = f"CASE WHEN {refused_text(text)} THEN 'type' ELSE 'range' END"
+        otherwise = "'range'" if way.coerce else either
         return _broken_number(text, 1000, otherwise, way)
     if kind == "JSON":
         return "'json'"

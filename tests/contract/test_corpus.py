@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ def test_every_record_ends_as_the_corpus_says(kind: str, name: str, batches: int
     warehouse = DuckWarehouse(config, accept_quarantine=True)
     warehouse.record(Identity("cluster", "corpus", "topic-id", 1), {0: 0})
     bounds = [len(case.messages) * n // batches for n in range(batches + 1)]
-    for first, last in zip(bounds, bounds[1:], strict=False):
+    for first, last in pairwise(bounds):
         warehouse.commit(warehouse.split(warehouse.stage(as_batch(case, first, last))))
     warehouse.close()
     with opened(tmp_path, kind) as store:

@@ -51,7 +51,7 @@ _LONG_REAL = (
 
 # a number that DuckDB writes otherwise than it came, or a string that begins as a marked number does
 _REWRITTEN = (
-    r"(?:^|[\[:,\s])-?(?:[0-9]+(?:\.[0-9]+)?[eE]|[0-9]+\.[0-9]+0(?:[^0-9]|$)|0\.00000)"
+    r"(?:^|[\[:,\s])-?(?:[0-9]+(?:\.[0-9]+)?[eE]|[0-9]+\.[0-9]+0(?:[^0-9]|$)|0\.0000)"
     r'|(?:^|[\[:,\s])-0(?:[^.0-9]|$)|"\\u0000'
 )
 

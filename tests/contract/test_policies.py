@@ -90,6 +90,21 @@ def test_nested_and_mapped_fields_are_found(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_kept_fields_survive_the_way_through_files(kind: str, tmp_path: Path) -> None:
+    """In batches that become Parquet files `_extra` comes back as it was, and its twins are twins."""
+    config = with_table(tmp_path, kind, unknown_fields="keep")
+    warehouse = opened(config)
+    values = [order(n)[:-1] + f', "tax": {n}.50, "note": "it\'s {n}"}}'.encode() for n in range(200)]
+    assert load(warehouse, 0, values).loaded == 200
+    assert load(warehouse, 200, values) == Totals(200, 0, 200, 0, 0, 0)
+    assert load(warehouse, 400, [values[7].replace(b"7.50", b"8.50")]).quarantined == 1
+    warehouse.close()
+    with Reader(config) as reader:
+        found = reader.home.execute("SELECT _extra FROM lake.main.orders ORDER BY order_id").fetchall()
+    assert [text for (text,) in found] == [f'{{"note":"it\'s {n}","tax":{n}.50}}' for n in range(200)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_conflict_may_count_as_a_duplicate_that_differs(kind: str, tmp_path: Path) -> None:
     """With keep_first the first record stays, and the other one's entry says that it differs."""
     config = with_table(tmp_path, kind, on_conflict="keep_first")

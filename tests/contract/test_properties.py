@@ -245,6 +245,7 @@ _number_texts = st.one_of(
         st.text("0123456789", min_size=1, max_size=25),
         st.sampled_from(["", "e0", "E5", "e-7", "e+12"]),
     ),
+    st.from_regex(r"-?(0|[1-9][0-9]{0,8})\.0{0,6}[0-9]{1,7}", fullmatch=True),
     st.integers(-(10**30), 10**30).map(str),
     st.sampled_from(["-0", "-0.0", "0.00", "1e2", "0.0000001", "1E400", "1e-400"]),
 )

@@ -73,7 +73,10 @@ def _misread(home: duckdb.DuckDBPyConnection, expression: str) -> str:
 
 
 def _words(error: duckdb.Error) -> str:
-    """DuckDB's first line without its kind of error, and the name that it thinks was meant."""
+    """DuckDB's first line without its kind of error; of a name that is no column, the nearest one."""
     first = re.sub(r"^\w+ Error: ", "", str(error).split("\n", 1)[0])
-    meant = re.search(r'Candidate bindings: "([^"]+)"', str(error))
-    return first + (f" did you mean {meant[1]}?" if meant and meant[1] != "$one" else "")
+    unknown = re.match(r'Referenced column "(.+)" not found', first)
+    if not unknown:
+        return first
+    near = re.search(r'Candidate bindings: "([^"$]+)"', str(error))
+    return f"no column {unknown[1]}" + (f"; did you mean {near[1]}?" if near else "")

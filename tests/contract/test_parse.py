@@ -721,6 +721,28 @@ def test_other_places(parser: Parser) -> None:
     assert rows[0]["_partition"] == 3
 
 
+def test_what_kafka_says(parser: Parser) -> None:
+    """Topic, partition, offset and time are values like others; a contract with them keeps its quick look."""
+    contract = Contract(
+        (
+            Column("a", parse_type("INTEGER")),
+            Column("topic", parse_type("VARCHAR"), source="kafka.topic", one_of=("it's",)),
+            Column("part", parse_type("INTEGER"), source="kafka.partition", check="part = 3"),
+            Column("number", parse_type("BIGINT"), source="kafka.offset"),
+            Column("t", parse_type("TIMESTAMP"), source="kafka.timestamp"),
+        ),
+        ("a",),
+        topic="it's",
+        checks=(("small", "number < 2 -- offsets"),),
+    )
+    assert contract.quick_parameters("chunk", "staging") is not None
+    rows = parser.run(contract, [b'{"a":1}', b'{"a":2,"part":9}', b'{"a":3}'])
+    assert [rules_of(row) for row in rows] == [None, None, ["check"]]
+    time = datetime(2026, 3, 4, 4, 53, 20, 123000)  # noqa: DTZ001
+    assert [rows[1][c] for c in ("topic", "part", "number", "t")] == ["it's", 3, 1, time]
+    assert rows[2]["_reasons"][0]["message"] == "small: number=2 breaks the check number < 2 -- offsets"
+
+
 def test_first_of_duplicate_keys_counts(parser: Parser) -> None:
     """Of a key that stands twice in an object the first one counts, whatever the second is."""
     texts = [b'{"a":1,"a":2}', b'{"a":null,"a":2}', b'{"\\u0061":3,"a":2}', b'{"a":1,"a":"x"}', b'{"A":1}']

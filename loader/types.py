@@ -8,6 +8,7 @@ JSON and Parquet at the same time, or is better said with a rule (`one_of` inste
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import NamedTuple, NoReturn
@@ -26,7 +27,10 @@ INTEGERS = {
 """Smallest and largest value of each integer kind."""
 
 TIMES = frozenset({"DATE", "TIMESTAMP", "TIMESTAMPTZ"})
-ZONED = frozenset({"TIMESTAMP", "TIMESTAMPTZ"})
+STAMPS = frozenset({"TIMESTAMP", "TIMESTAMPTZ"})
+COERCED = frozenset({"VARCHAR", "DECIMAL", "DOUBLE", "FLOAT", *INTEGERS})
+"""Kinds that `coerce` says something about."""
+
 PLAIN = frozenset({"VARCHAR", "BOOLEAN", "DOUBLE", "FLOAT", "UUID", "JSON", *TIMES, *INTEGERS})
 """Kinds without anything in parentheses."""
 
@@ -107,6 +111,11 @@ class SqlType:
     def is_time(self) -> bool:
         """True for DATE, TIMESTAMP and TIMESTAMPTZ."""
         return self.kind in TIMES
+
+    def holds(self, kinds: Collection[str]) -> bool:
+        """True if the type or a part of it is of one of these kinds."""
+        parts = [type_ for _, type_ in self.fields] + [self.element, self.value]
+        return self.kind in kinds or any(part.holds(kinds) for part in parts if part is not None)
 
 
 def quote(name: str) -> str:

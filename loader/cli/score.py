@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from loader.errors import ComparisonFailed
+from loader.errors import ComparisonFailed, ConfigError
 
 if TYPE_CHECKING:
     from loader.cli.context import Context
@@ -32,6 +32,8 @@ def compare(config: Config, answers: Path) -> dict[str, Any]:
     from loader.replay.score import score as by_id
     from loader.warehouse.reading import score_rows
 
+    if not config.table.id:
+        raise ConfigError("is empty, and score compares by id", address="table.id", hint='id = "order_id"')
     key = read_answers(answers).with_tombstones(config.table.tombstones)
     return by_id(key, _keyed(score_rows(config), config.table.id), _counts(config)).as_json()
 

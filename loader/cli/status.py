@@ -52,6 +52,10 @@ def report(config: Config) -> dict[str, Any]:
             "by_reason": facts["reasons"],
             "by_state": facts["states"],
         },
+        "unknown_fields": {
+            "policy": config.table.unknown_fields,
+            "fields": [_unknown(row, config.kafka.topic) for row in facts["unknown"]],
+        },
         "published_age_s": _rounded(facts["age"]),
         "attach": attach_line(config),
     }
@@ -65,8 +69,9 @@ def _warehouse(config: Config) -> dict[str, Any]:
         reader = Reader(config)
     except ActionNeeded:
         empty: dict[str, Any] = {"offsets": [], "last": {}, "totals": {}, "reasons": {}, "states": {}}
-        return {**empty, "age": None, "recorded": None}
+        return {**empty, "unknown": [], "age": None, "recorded": None}
     with reader:
+        known = reader.contract.known_fields  # a field may have become a column since
         return {
             "recorded": reader.recorded(),
             "offsets": reader.of_pipeline("read/partitions"),
@@ -76,6 +81,9 @@ def _warehouse(config: Config) -> dict[str, Any]:
             "reasons": {
                 row["reason"]: row["records"] for row in reader.of_wanted("read/quarantine_reasons", Wanted())
             },
+            "unknown": [
+                row for row in reader.of_pipeline("read/unknown_fields") if row["field"] not in known
+            ],
             "age": reader.age,
         }
 
@@ -99,6 +107,17 @@ def _broker(config: Config, facts: dict[str, Any]) -> tuple[dict[int, Any], str]
     except (BrokerAway, ActionNeeded) as problem:
         return log, str(problem)
     return log, ""
+
+
+def _unknown(row: dict[str, Any], topic: str) -> dict[str, Any]:
+    return {
+        "field": row["field"],
+        "first": f"{topic}[{row['partition']}]@{row['offset']}",
+        "first_seen": row["first_seen"],
+        "records": row["records"],
+        "looked_at": row["looked_at"],
+        "share": round(row["records"] / row["looked_at"], 4),
+    }
 
 
 def _partition(row: dict[str, Any], log: Any) -> dict[str, Any]:
@@ -159,4 +178,17 @@ def _print(context: Context, result: dict[str, Any]) -> None:
             out.print(f"  {records:,} x {reason}", markup=False)
         if len(reasons) > SHOWN:
             out.print(f"  and {len(reasons) - SHOWN} more reasons: loader quarantine list")
+    _print_unknown(context, **result["unknown_fields"])
     out.print(f"read it with: {result['attach']}", markup=False)
+
+
+def _print_unknown(context: Context, policy: str, fields: list[dict[str, Any]]) -> None:
+    if not fields:
+        return
+    sample = ", from a sample of each batch" if policy == "ignore" else ""
+    context.output.print(f'fields in no column (unknown_fields = "{policy}"{sample}):', markup=False)
+    for each in fields[:SHOWN]:
+        share = f"{each['share']:.1%} of {each['looked_at']:,} records"
+        context.output.print(f"  {each['field']}: first at {each['first']}, in {share}", markup=False)
+    if len(fields) > SHOWN:
+        context.output.print(f"  and {len(fields) - SHOWN} more: loader status --json")

@@ -16,7 +16,7 @@ from loader.config.defaults import misfit
 from loader.config.mistakes import nearest
 from loader.config.model import Batch, Limits, parse_address
 from loader.config.values import Toml, Tree, as_tuple, is_zone, iso_text, parse_size
-from loader.types import ZONED, SqlType, TypeSyntaxError, parse_type
+from loader.types import COERCED, STAMPS, SqlType, TypeSyntaxError, parse_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,7 +26,8 @@ Result = TypeVar("Result")
 SMALLEST_MEMORY = 256 * 2**20
 LONGEST_NAME = 200
 _NEVER_IDS = frozenset({"STRUCT", "LIST", "MAP", "JSON", "DOUBLE", "FLOAT"})
-_PATH = re.compile(r"""\$(\.([^\W\d]\w*|"[^"\\\x00-\x1f]+")|\[[0-9]{1,6}\])*""")
+_ORIGINS = ("key", "kafka.topic", "kafka.partition", "kafka.offset", "kafka.timestamp")
+_PATH = re.compile(r"""\$(\.([^\W\d]\w*|"[^"\\\x00-\x1f]+"))+""")
 
 
 class Finding(NamedTuple):
@@ -45,6 +46,8 @@ def findings(tree: Tree) -> Iterator[Finding]:
     yield from _limits(tree)
     columns = at(tree, "table", "columns", of=dict) or {}
     yield from _ids(tree, columns)
+    yield from _duplicates(tree)
+    yield from _table_checks(tree, columns)
     yield from _event_time(tree, columns)
     yield from _names(columns)
     yield from _exact_in_a_lake(tree, columns)
@@ -130,6 +133,21 @@ def _ids(tree: Tree, columns: Tree) -> Iterator[Finding]:
             yield from _id_column(("table", "columns", name), columns[name])
 
 
+def _duplicates(tree: Tree) -> Iterator[Finding]:
+    off = at(tree, "table", "duplicates") == "off"
+    if at(tree, "table", "id") == [] and not off:
+        yield Finding(("table", "id"), "must not be empty, but with duplicates = off")
+    if off and at(tree, "table", "on_conflict") == "keep_first":
+        yield Finding(("table", "on_conflict"), "is not possible with duplicates = off: nothing is compared")
+
+
+def _table_checks(tree: Tree, columns: Tree) -> Iterator[Finding]:
+    names = {name.casefold() for name in columns}
+    for name in at(tree, "table", "checks", of=dict) or {}:
+        if name.casefold() in names:
+            yield Finding(("table", "checks", name), "is the name of a column; a check needs its own")
+
+
 def _id_column(path: tuple[str, ...], column: Tree) -> Iterator[Finding]:
     if column.get("required") is False:
         yield Finding((*path, "required"), "must be true: the column belongs to table.id")
@@ -169,23 +187,44 @@ def _names(columns: Tree) -> Iterator[Finding]:
 def _column(path: tuple[str, ...], column: Tree) -> Iterator[Finding]:
     origin = column.get("from")
     if isinstance(origin, str) and not _is_origin(origin):
-        what = "must be a JSON path such as $.customer.id, or key, headers.NAME or kafka.timestamp"
-        yield Finding((*path, "from"), what, nearest(origin, ("key", "kafka.timestamp")))
-    yield from _zone(path, column)
+        what = f"must be a JSON path such as $.customer.id, or headers.NAME, {', '.join(_ORIGINS)}"
+        yield Finding((*path, "from"), what, nearest(origin, _ORIGINS))
+    if isinstance(origin, str) and origin.startswith("kafka."):
+        for name in ("zone", "dst", "epoch", "coerce"):
+            if column.get(name) is not None:
+                yield Finding((*path, name), f"is not possible with from = {origin}: Kafka gives it typed")
+        return
     type_ = _type(column)
+    yield from _times(path, column, type_)
     if type_ is None:
         return
+    if column.get("coerce") is not None:
+        yield from _coerce(path, column, type_)
     if column.get("one_of") is not None and type_.kind != "VARCHAR":
         yield Finding((*path, "one_of"), f"is for VARCHAR only, and this column is {type_}")
     yield from _default(path, column, type_)
 
 
-def _zone(path: tuple[str, ...], column: Tree) -> Iterator[Finding]:
-    zone, type_ = column.get("zone"), _type(column)
+def _coerce(path: tuple[str, ...], column: Tree, type_: SqlType) -> Iterator[Finding]:
+    origin = column.get("from")
+    if not type_.holds(COERCED) and column.get("epoch") is None:
+        yield Finding((*path, "coerce"), f"is for numbers and VARCHAR only, and this column is {type_}")
+    if isinstance(origin, str) and not origin.startswith("$"):
+        yield Finding((*path, "coerce"), "is for values of the JSON only: a key or header is always a text")
+
+
+def _times(path: tuple[str, ...], column: Tree, type_: SqlType | None) -> Iterator[Finding]:
+    zone, epoch = column.get("zone"), column.get("epoch")
+    if type_ and epoch is not None and not type_.holds(STAMPS):
+        yield Finding((*path, "epoch"), f"is for TIMESTAMPTZ and TIMESTAMP only, and this column is {type_}")
+    if column.get("dst") in ("earlier", "later") and zone in (None, "require"):
+        yield Finding((*path, "dst"), "needs a zone such as Europe/Berlin: without one no clock changes")
     if not isinstance(zone, str):
         return
-    if type_ and type_.kind not in ZONED:
-        yield Finding((*path, "zone"), f"is for TIMESTAMPTZ and TIMESTAMP only, and this column is {type_}")
+    if epoch is not None:
+        yield Finding((*path, "zone"), "is not possible with epoch: such a number is an instant already")
+    if type_ and not type_.holds({"TIMESTAMPTZ"}):
+        yield Finding((*path, "zone"), f"is for TIMESTAMPTZ only, and this column is {type_}")
     if zone != "require" and not is_zone(zone):
         what = "must be require or a time zone such as Europe/Berlin"
         yield Finding((*path, "zone"), what, nearest(zone, {"require", "UTC", *available_timezones()}))
@@ -195,7 +234,8 @@ def _default(path: tuple[str, ...], column: Tree, type_: SqlType) -> Iterator[Fi
     default, choices = iso_text(column.get("default")), as_tuple(column.get("one_of"))
     if default is None:
         return
-    what = misfit(default, type_)
+    is_epoch = column.get("epoch") is not None and type_.kind in STAMPS
+    what = misfit(default, SqlType("BIGINT") if is_epoch else type_)
     if what:
         yield Finding((*path, "default"), what)
     elif isinstance(choices, tuple) and default not in choices:
@@ -216,5 +256,5 @@ def _type(column: Toml) -> SqlType | None:
 
 def _is_origin(text: str) -> bool:
     header = text.removeprefix("headers.")
-    named = text in {"key", "kafka.timestamp"} or (header != text and bool(header))
+    named = text in _ORIGINS or (header != text and bool(header))
     return named or bool(_PATH.fullmatch(text))

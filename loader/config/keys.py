@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 COLUMN = "NAME"
 """Stands for any column name in the path of a documented key."""
 
+FREE = frozenset({("kafka", "client"), ("table", "checks")})
+"""Sections whose keys the user names."""
+
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -48,7 +51,7 @@ def documented_keys() -> list[Key]:
 
 def kind(path: tuple[str, ...]) -> str:
     """Give the words that describe the type of a key; empty for sections and unknown keys."""
-    if path[:2] == ("kafka", "client") and len(path) > 2:  # noqa: PLR2004 - a setting below kafka.client
+    if path[:2] in FREE and len(path) > 2:  # noqa: PLR2004 - a name below such a section
         return "text"
     field = _fields().get(_general(path))
     extra = field.json_schema_extra if field else None
@@ -100,7 +103,7 @@ def _fields() -> dict[tuple[str, ...], FieldInfo]:
 @cache
 def _sections() -> frozenset[tuple[str, ...]]:
     above = {path[:length] for path in _fields() for length in range(1, len(path))}
-    return frozenset(above | {("kafka", "client")})
+    return frozenset(above | FREE)
 
 
 @cache

@@ -133,7 +133,9 @@ def _complete(merged: Merged) -> None:
     """Add sections that are missing, so that each missing key is told, and the default of `kafka.group`."""
     for section in ("kafka", "warehouse", "table"):
         merged.tree.setdefault(section, {})
-    kafka, pipeline = merged.tree["kafka"], merged.tree.get("pipeline")
+    kafka, pipeline, table = merged.tree["kafka"], merged.tree.get("pipeline"), merged.tree["table"]
+    if isinstance(table, dict) and table.get("duplicates") == "off":
+        table.setdefault("id", [])
     if isinstance(kafka, dict) and "group" not in kafka:
         fits = isinstance(pipeline, str) and is_pipeline_name(pipeline)
         kafka["group"] = pipeline if fits else "unnamed"  # else the pipeline's own mistake is told, once

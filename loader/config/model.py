@@ -173,8 +173,20 @@ class Column(Section):
         "The only values that a VARCHAR may have.", "list of texts", default=None, shown="unset"
     )
     from_: values.Text | None = key(
-        "Where the value stands: a JSON path, key, headers.NAME or kafka.timestamp.",
+        "Where the value stands: a JSON path, key, headers.NAME, or a word of Kafka such as kafka.offset.",
         "text", default=None, shown="$ and the column's name", alias="from",
+    )  # fmt: skip
+    coerce: bool | None = key(
+        "Whether a number may come as a text, and a number may stand for a text.",
+        "true or false", default=None, shown="unset: all but DOUBLE and FLOAT take texts",
+    )  # fmt: skip
+    dst: Literal["refuse", "earlier", "later"] = key(
+        "A local time that a clock change skips or repeats: refuse it, or take the earlier or later instant.",
+        '"refuse", "earlier" or "later"', default="refuse",
+    )  # fmt: skip
+    epoch: Literal["s", "ms", "us"] | None = key(
+        "The time is a number since 1970 in UTC: of seconds, milliseconds or microseconds.",
+        '"s", "ms" or "us"', default=None, shown="unset: a text in ISO 8601",
     )  # fmt: skip
 
     @property
@@ -187,15 +199,24 @@ class Table(Section):
     """`[table]`: the contract of the target table."""
 
     name: Annotated[str, AfterValidator(values.table_name)] = key("Name of the target table.", "text")
-    id: Annotated[tuple[str, ...], BeforeValidator(values.as_tuple), Field(min_length=1)] = key(
-        "Column, or list of columns, that makes a record unique.", "text or list of texts"
+    id: Annotated[tuple[str, ...], BeforeValidator(values.as_tuple)] = key(
+        "Column, or list of columns, that makes a record unique; none is needed with duplicates = off.",
+        "text or list of texts",
     )
     event_time: str | None = key(
         "Column that says when the event happened.", "text", default=None, shown="unset"
     )
-    unknown_fields: Literal["ignore"] = key(
-        "What happens to fields that no column takes: ignore (counted and reported).",
-        '"ignore"', default="ignore",
+    unknown_fields: Literal["ignore", "keep", "refuse"] = key(
+        "What happens to fields that no column takes: ignore (reported), keep (in _extra) or refuse.",
+        '"ignore", "keep" or "refuse"', default="ignore",
+    )  # fmt: skip
+    duplicates: Literal["exact", "off"] = key(
+        "Whether a record whose id is in the table already is a duplicate (exact), or a row too (off).",
+        '"exact" or "off"', default="exact",
+    )  # fmt: skip
+    on_conflict: Literal["quarantine", "keep_first"] = key(
+        "A known id with other content: quarantine, or keep_first (counted as a duplicate that differs).",
+        '"quarantine" or "keep_first"', default="quarantine",
     )  # fmt: skip
     tombstones: Literal["quarantine", "skip"] = key(
         "What happens to records with a null value: quarantine or skip.",
@@ -204,6 +225,21 @@ class Table(Section):
     columns: Annotated[dict[str, Column], Field(min_length=1)] = key(
         "The columns in their order.", "table of columns"
     )
+    checks: dict[values.Text, values.Expression] = key(
+        "SQL conditions over the whole row, each with a name that stands in the reason.",
+        "table of texts", default={},
+    )  # fmt: skip
+
+    _topic: str = PrivateAttr(default="")
+
+    @property
+    def topic(self) -> str:
+        """The topic that the rows come from, for columns from kafka.topic."""
+        return self._topic
+
+    def comes_from(self, topic: str) -> None:
+        """Note the topic."""
+        self._topic = topic
 
 
 class Batch(Section):
@@ -251,6 +287,7 @@ class Config(Section):
         """Remember the file and which keys were given as `{ env = … }` or `{ file = … }`."""
         self._file = (context or {}).get("file")
         self._hidden = frozenset((context or {}).get("hidden") or ())
+        self.table.comes_from(self.kafka.topic)
 
     @property
     def file(self) -> Path | None:

@@ -9,24 +9,59 @@ from typing import Any, Literal, NamedTuple
 from loader.errors import ConfigError
 from loader.types import SqlType
 
+Kind = Literal["json", "key", "header", "topic", "partition", "offset", "time", "extra"]
+
+UNKNOWN = "$unknown"
+"""The source of the column that keeps unknown fields; no `from` of a user can say it."""
+
 _STEP = re.compile(r'\.(?:([^\s."\[\]*?#]+)|"((?:[^"\\]|\\["\\])+)")')
+
+
+FIXED: dict[str, Kind] = {
+    "key": "key",
+    "kafka.topic": "topic",
+    "kafka.partition": "partition",
+    "kafka.offset": "offset",
+    "kafka.timestamp": "time",
+}
+"""The places that have one name."""
+
+OUTSIDE = frozenset({"topic", "partition", "offset", "time"})
+"""What Kafka says about a record: typed already, never wrong."""
+
+
+class Way(NamedTuple):
+    """How the values of a column are read.
+
+    `zone` is what a time without an offset means: an IANA name, or None to refuse it. `bare` says that
+    the value is a text that stands alone (key, header), not in JSON.
+    """
+
+    zone: str | None = None
+    dst: str = "refuse"
+    epoch: str | None = None
+    coerce: bool | None = None
+    bare: bool = False
+
+
+PLAIN_WAY = Way()
 
 
 class Source(NamedTuple):
     """Where a value stands; `path` holds the keys from the top, or the name of the header."""
 
-    kind: Literal["json", "key", "header", "time"]
+    kind: Kind
     path: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, text: str | None, column: str) -> Source:
-        """Read `$.customer."home id"`, `key`, `headers.NAME` or `kafka.timestamp`. Raises ConfigError."""
+        """Read `$.customer."home id"`, `key`, `headers.NAME` or `kafka.offset`. Raises ConfigError."""
         if text is None:
             return cls("json", (column,))
-        if text == "key":
-            return cls("key")
-        if text == "kafka.timestamp":
-            return cls("time")
+        if text == UNKNOWN:
+            return cls("extra")
+        if text in FIXED:
+            return cls(FIXED[text])
         if text.startswith("headers.") and len(text) > len("headers."):
             return cls("header", (text.removeprefix("headers."),))
         if text.startswith("$.") and _STEP.sub("", text[1:]) == "":
@@ -35,7 +70,7 @@ class Source(NamedTuple):
         raise ConfigError(
             f"{text!r} is no place in a record",
             address=f"table.columns.{column}.from",
-            hint='a path of names such as $.customer.id, "key", "headers.NAME" or "kafka.timestamp"',
+            hint=f"a path of names such as $.customer.id, headers.NAME, {', '.join(FIXED)}",
         )
 
 
@@ -51,6 +86,9 @@ class Column:
     one_of: tuple[str, ...] | None = None
     default: Any = None
     source: str | None = None
+    coerce: bool | None = None
+    dst: Literal["refuse", "earlier", "later"] = "refuse"
+    epoch: Literal["s", "ms", "us"] | None = None
 
     @property
     def place(self) -> Source:
@@ -58,6 +96,7 @@ class Column:
         return Source.of(self.source, self.name)
 
     @property
-    def local_zone(self) -> str | None:
-        """The zone of a time that is written without one; None to refuse it."""
-        return None if self.zone in {None, "require"} else self.zone
+    def way(self) -> Way:
+        """How its values are read."""
+        zone = None if self.zone == "require" else self.zone
+        return Way(zone, self.dst, self.epoch, self.coerce, self.place.kind in {"key", "header"})

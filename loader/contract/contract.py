@@ -1,8 +1,10 @@
 """The contract of the target table: columns and rules, turned into SQL expressions. Pure.
 
 What a record must be so that it is loaded stands here; how one column is parsed in parsing.py; how one
-value of one type is read exactly in expressions.py; the statement that puts them to work is
-`sql/load/parse.sql`. A record is loaded whole and exact, or refused with every rule that it breaks.
+value of one type is read exactly in expressions.py (numbers.py, times.py); what a refused record is told in
+reasons.py; the statement that puts them to work is `sql/load/parse.sql`.
+
+A record is loaded whole and exact, or refused with every rule that it breaks.
 """
 
 from __future__ import annotations
@@ -14,18 +16,33 @@ from functools import cached_property
 from typing import Any, Literal
 
 from loader.contract import expressions as sql
-from loader.contract import quick
-from loader.contract.column import Column, Source
-from loader.contract.parsing import Plan, Trees, deep, record_rules
+from loader.contract import quick, unknown
+from loader.contract.column import OUTSIDE, UNKNOWN, Column, Source
+from loader.contract.inside import wrongs
+from loader.contract.numbers import unmarked
+from loader.contract.parsing import Plan, TableCheck, Trees
+from loader.contract.reasons import check_reason, reasons
+from loader.contract.records import deep, record_rules
 from loader.errors import ConfigError
 from loader.statements import quote_identifier as name_
 from loader.statements import quote_text as text_
-from loader.types import parse_type
+from loader.types import SqlType, parse_type
 
 __all__ = ["Column", "Contract", "Source"]
 
-RESERVED = frozenset({"_partition", "_offset", "_kafka_time", "_batch", "_reasons", "_skip"})
+RESERVED = frozenset({"_partition", "_offset", "_kafka_time", "_batch", "_reasons", "_skip", "_extra"})
 """Names of the loader's own columns beside the contract's."""
+
+EXTRA = Column("_extra", SqlType("JSON"), required=False, source=UNKNOWN)
+"""The column of `unknown_fields = "keep"`."""
+
+OUTSIDE_TYPES = {
+    "topic": ("VARCHAR",),
+    "partition": ("INTEGER", "BIGINT"),
+    "offset": ("BIGINT",),
+    "time": ("TIMESTAMPTZ", "TIMESTAMP"),
+}
+"""The types that take what Kafka says about a record."""
 
 SHOWN = 100
 """Longest offending value that a reason repeats, in characters."""
@@ -40,6 +57,12 @@ class Contract:
     event_time: str | None = None
     tombstones: Literal["quarantine", "skip"] = "quarantine"
     message_bytes: int = 16 * 2**20
+    unknown_fields: Literal["ignore", "keep", "refuse"] = "ignore"
+    duplicates: Literal["exact", "off"] = "exact"
+    on_conflict: Literal["quarantine", "keep_first"] = "quarantine"
+    checks: tuple[tuple[str, str], ...] = ()
+    topic: str = ""
+    """What `kafka.topic` gives; empty where no column asks for it."""
 
     def __post_init__(self) -> None:
         for column in self.columns:
@@ -52,19 +75,60 @@ class Contract:
             Column(
                 name=name, type=parse_type(given.type), required=given.required, check=given.check,
                 zone=given.zone, one_of=given.one_of, default=given.default, source=given.from_,
+                coerce=given.coerce, dst=given.dst, epoch=given.epoch,
             )
             for name, given in table.columns.items()
         )  # fmt: skip
-        return cls(columns, tuple(table.id), table.event_time, table.tombstones, int(message_bytes))
+        return cls(
+            columns, tuple(table.id), table.event_time, table.tombstones, int(message_bytes),
+            unknown_fields=table.unknown_fields, duplicates=table.duplicates, on_conflict=table.on_conflict,
+            checks=tuple(table.checks.items()),
+            topic=table.topic if any(column.place.kind == "topic" for column in columns) else "",
+        )  # fmt: skip
+
+    @property
+    def all_columns(self) -> tuple[Column, ...]:
+        """The contract's columns, and `_extra` where unknown fields are kept."""
+        return (*self.columns, EXTRA) if self.unknown_fields == "keep" else self.columns
 
     def ddl(self) -> list[tuple[str, str]]:
         """Quoted name and SQL type of each column of the target table, in order."""
-        return [(name_(column.name), column.type.sql()) for column in self.columns]
+        return [(name_(column.name), column.type.sql()) for column in self.all_columns]
 
     @property
     def content_columns(self) -> tuple[str, ...]:
         """The columns that come from the value: what twin and conflict compare."""
-        return tuple(column.name for column in self.columns if column.place.kind == "json")
+        return tuple(column.name for column in self.all_columns if column.place.kind in {"json", "extra"})
+
+    @property
+    def keeps_texts(self) -> bool:
+        """Whether a number may be stored as it was written: then digits.py marks more of them."""
+        return any(
+            column.type.holds({"JSON"}) or (column.coerce and column.type.holds({"VARCHAR"}))
+            for column in self.all_columns
+        )
+
+    @property
+    def known_fields(self) -> frozenset[str]:
+        """The paths of the fields that a column takes."""
+        return frozenset(place.prefix + name for place in self.places for name in place.names)
+
+    @property
+    def conditions(self) -> list[tuple[str, str, str]]:
+        """Address, text and SQL of every check of a column or of the table."""
+        plans, _ = self._plans
+        columns = [
+            (f"table.columns.{plan.column.name}.check", plan.column.check, plan.check)
+            for plan in plans
+            if plan.column.check
+        ]
+        tables = ((f"table.checks.{each.name}", each.text, each.check) for each in self._table_checks)
+        return [*columns, *tables]
+
+    @cached_property
+    def places(self) -> tuple[unknown.Place, ...]:
+        """Every object of a record in which a field may be unknown."""
+        return tuple(unknown.places(self.columns))
 
     @property
     def is_nested(self) -> bool:
@@ -101,11 +165,23 @@ class Contract:
     @cached_property
     def _plans(self) -> tuple[list[Plan], Trees]:
         trees = Trees()
-        return [Plan(index, column, trees) for index, column in enumerate(self.columns)], trees
+        columns = enumerate(self.all_columns)
+        return [Plan(index, column, trees, self.topic) for index, column in columns], trees
+
+    @cached_property
+    def _table_checks(self) -> list[TableCheck]:
+        plans, _ = self._plans
+        return [TableCheck(n, name, check, plans) for n, (name, check) in enumerate(self.checks)]
+
+    @property
+    def _checks(self) -> list[Plan | TableCheck]:
+        return [*(plan for plan in self._plans[0] if plan.check), *self._table_checks]
 
     @cached_property
     def _quick(self) -> dict[str, object] | None:
-        return quick.parameters(*self._plans, self.message_bytes)
+        if self.unknown_fields != "ignore":
+            return None
+        return quick.parameters(*self._plans, self._checks, self.message_bytes)
 
     @cached_property
     def _parameters(self) -> dict[str, object]:
@@ -116,12 +192,20 @@ class Contract:
         odd = " OR ".join(
             ['coalesce("$nul", false)', *(f"coalesce({sql.odd_text(plan.leaf)}, false)" for plan in texts)]
         )
+        flags = [flag for plan in plans for flag in plan.flags()]
+        flags += [f"{check.checked} IS NOT TRUE" for check in self._table_checks]
+        refuse = self.unknown_fields == "refuse"
         return {
             "structures": [json.dumps(tree) for tree in trees.trees],
             "columns": plans,
+            "checks": self._checks,
+            "unknown": unknown.unknown_fields(self.places, '"$text"')
+            if self.unknown_fields != "ignore"
+            else "",
+            "refuse_unknown": refuse,
             "odd": f'"$object" AND ({odd})' if texts else "false",
             "text_paths": f"[{', '.join(text_(plan.path) for plan in texts) or text_('$')}]",
-            "broken": " OR ".join(["false", *(flag for plan in plans for flag in plan.flags())]),
+            "broken": " OR ".join(["false", *flags, *(['len("$unknown") > 0'] if refuse else [])]),
             "skip": "true" if self.tombstones == "skip" else "false",
             "message_bytes": self.message_bytes,
             "deep": deep(),
@@ -130,17 +214,17 @@ class Contract:
     @cached_property
     def _explanations(self) -> dict[str, object]:
         plans: list[Plan] = self._parameters["columns"]  # type: ignore[assignment]
-        reasons = [reason for plan in plans for reason in plan.reasons()]
-        said = {
-            f"{n} {rule}": words for n, reason in enumerate(reasons) for rule, words in reason.said.items()
-        }
+        found = [reason for plan in plans for reason in reasons(plan)]
+        found += map(check_reason, self._table_checks)
+        said = {f"{n} {rule}": words for n, each in enumerate(found) for rule, words in each.said.items()}
         record, sentences = record_rules(self.message_bytes)
         return {
-            "wrongs": [wrong for plan in plans for wrong in plan.wrongs()],
-            "reasons": reasons,
-            "phrases": said,
+            "wrongs": [wrong for plan in plans for wrong in wrongs(plan)],
+            "reasons": found,
+            "phrases": {**said, "unknown": "is in no column of the contract"},
             "record_rule": record,
             "record_sentence": sentences,
+            "unknown_value": unmarked('CAST(json_extract("$text", u.pointer) AS VARCHAR)'),
             "shown": SHOWN,
         }
 
@@ -152,7 +236,10 @@ def _check_column(column: Column) -> None:
             f"{column.name} is a name of the loader's own", address=address, hint="another name, and from"
         )
     kind = column.place.kind
-    if kind == "time" and column.type.kind not in {"TIMESTAMP", "TIMESTAMPTZ"}:
-        raise ConfigError("kafka.timestamp is a TIMESTAMPTZ", address=address, hint='type = "TIMESTAMPTZ"')
+    if kind in OUTSIDE and column.type.kind not in OUTSIDE_TYPES[kind]:
+        right = " or ".join(OUTSIDE_TYPES[kind])
+        raise ConfigError(
+            f"{column.source} is a {right}", address=address, hint=f'type = "{OUTSIDE_TYPES[kind][0]}"'
+        )
     if kind in {"key", "header"} and (column.type.is_nested or column.type.kind == "JSON"):
         raise ConfigError(f"a {kind} is a text, no {column.type}", address=address, hint='type = "VARCHAR"')

@@ -5,6 +5,9 @@ DuckDB's JSON (yyjson) reads a number with a point or an exponent as a double an
 the few records with a longer literal are found here by a look at the raw bytes, and the literal becomes
 a string that begins with NUL (`MARK`), which no accepted text can hold. Whole numbers need nothing: DuckDB
 keeps all their digits. The same look finds trailing commas, which DuckDB accepts and RFC 8259 does not.
+
+A contract that keeps the *text* of numbers (`texts`) wants more: `1.50`, `1e2`, `-0` and `0.0000001` mean the
+same after the way through a double, but are written otherwise. For it they are marked too.
 """
 
 from __future__ import annotations
@@ -17,8 +20,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-MARK = "\\u0000"
-"""Written into the JSON text, as in expressions.py."""
+NUL = "\\u0000"
+"""Six characters, as JSON writes NUL."""
+
+MARK = NUL + "." * 16
+"""What a marked number begins with; the points make every row that holds it by itself a candidate."""
 
 LONG = 16
 """Characters of digits and point from which on a literal may have more digits than a double."""
@@ -31,6 +37,8 @@ _TOKEN = re.compile(
     r'(?P<string>"(?:[^"\\]|\\.)*")|(?P<open>")|(?P<comma>,(?=[ \t\r\n]*[\]}]))|(?P<number>[-+0-9.eE]{16,})',
     re.DOTALL,
 )
+_SHORT_TOKEN = re.compile(_TOKEN.pattern.replace("{16,}", "{2,}"), re.DOTALL)
+_ANY_REAL = re.compile(rf"(?=-?[0-9]*[.eE]|-0){_NUMBER}")
 _REAL = re.compile(rf"(?=-?[0-9]*[.eE])(?=-?[0-9.]{{{LONG}}}){_NUMBER}")
 _COLON = re.compile(r"[ \t\r\n]*:")
 
@@ -41,8 +49,14 @@ _LONG_REAL = (
     + rf"|[0-9]{{{LONG - 1},}}\.[0-9]|[0-9]{{{LONG},}}[eE])"
 )
 
+# a number that DuckDB writes otherwise than it came, or a string that begins as a marked number does
+_REWRITTEN = (
+    r"(?:^|[\[:,\s])-?(?:[0-9]+(?:\.[0-9]+)?[eE]|[0-9]+\.[0-9]+0(?:[^0-9]|$)|0\.0000)"
+    r'|(?:^|[\[:,\s])-0(?:[^.0-9]|$)|"\\u0000'
+)
 
-def candidates(values: pa.Array) -> _Rows:
+
+def candidates(values: pa.Array, *, texts: bool = False) -> _Rows:
     """Rows (ascending) whose text `quote_long_numbers` may change; no other row can need it.
 
     `values` is an Arrow array of string or binary. Costs about 0.1 µs for a record of 234 bytes, mostly
@@ -52,38 +66,43 @@ def candidates(values: pa.Array) -> _Rows:
     if not len(data):
         return np.empty(0, np.int64)
     runs = _rows(_long_runs(data), offsets)
+    others = _rows(_trailing_commas(data), offsets)
+    if texts:
+        odd = pc.match_substring_regex(values.cast(pa.large_binary()), _REWRITTEN)
+        others = np.union1d(others, np.flatnonzero(np.asarray(pc.fill_null(odd, fill_value=False))))
     if len(runs):
         taken = values.take(pa.array(runs)).cast(pa.large_binary())
-        odd = pc.or_(pc.match_substring_regex(taken, _LONG_REAL), pc.match_substring(taken, f'"{MARK}'))
+        odd = pc.or_(pc.match_substring_regex(taken, _LONG_REAL), pc.match_substring(taken, f'"{NUL}'))
         runs = runs[np.asarray(pc.fill_null(odd, fill_value=False))]
-    return np.union1d(runs, _rows(_trailing_commas(data), offsets))
+    return np.union1d(runs, others)
 
 
-def quote_long_numbers(text: str) -> str:
-    """JSON text in which long real numbers are marked strings; invalid JSON stays invalid.
+def quote_long_numbers(text: str, *, texts: bool = False) -> str:
+    """JSON text in which long real numbers (`texts`: all reals) are marked strings.
 
-    A string that begins with NUL by itself gets a second one, so that it cannot pass for a marked number;
-    a trailing comma is doubled, so that DuckDB refuses it too.
+    Invalid JSON stays invalid. A string that begins with NUL by itself gets a second one, so that it
+    cannot pass for a marked number; a trailing comma is doubled, so that DuckDB refuses it too.
     """
     parts: list[str] = []
     end = 0
-    for token in _TOKEN.finditer(text):
+    number = _ANY_REAL if texts else _REAL
+    for token in (_SHORT_TOKEN if texts else _TOKEN).finditer(text):
         if token.lastgroup == "open":  # a string without an end: invalid as it is
             return text
-        new = _rewritten(token, text)
+        new = _rewritten(token, text, number)
         if new is not None:
             parts += (text[end : token.start()], new)
             end = token.end()
     return "".join([*parts, text[end:]]) if parts else text
 
 
-def _rewritten(token: re.Match[str], text: str) -> str | None:
+def _rewritten(token: re.Match[str], text: str, number: re.Pattern[str]) -> str | None:
     found = token.group()
     if token.lastgroup == "comma":
         return ",,"
     if token.lastgroup == "string":
-        return f'"{MARK}{found[1:]}' if found.startswith(f'"{MARK}') else None
-    if not _REAL.fullmatch(found) or _COLON.match(text, token.end()):  # a number is no key: stays invalid
+        return f'"{NUL}{found[1:]}' if found.startswith(f'"{NUL}') else None
+    if not number.fullmatch(found) or _COLON.match(text, token.end()):  # a number is no key: stays invalid
         return None
     return f'"{MARK}{found}"'
 

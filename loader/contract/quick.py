@@ -11,28 +11,39 @@ import json
 from collections.abc import Iterator, Sequence
 
 from loader.contract import expressions as sql
-from loader.contract.parsing import Plan, Trees
+from loader.contract import times
+from loader.contract.parsing import Plan, TableCheck, Trees
 from loader.statements import quote_text as text_
 
 _TEXT = '"$text"'
 
 
-def parameters(plans: Sequence[Plan], trees: Trees, message_bytes: int) -> dict[str, object] | None:
+def parameters(
+    plans: Sequence[Plan], trees: Trees, checks: Sequence[Plan | TableCheck], message_bytes: int
+) -> dict[str, object] | None:
     """What the template `load/parse_quick` needs; None for a contract that has no quick look."""
     if len(trees.trees) != 1 or not all(map(_is_quick, plans)):
         return None
     return {
         "structure": json.dumps(trees.trees[0]),
         "columns": plans,
+        "checks": checks,
         "casts": {plan.casted: _cast(plan) for plan in plans},
-        "sure": [condition for plan in plans for condition in _conditions(plan)],
+        "sure": [
+            *(condition for plan in plans for condition in _conditions(plan)),
+            *(f"{check.checked} IS TRUE" for check in checks),
+        ],
         "message_bytes": message_bytes,
     }
 
 
 def _is_quick(plan: Plan) -> bool:
-    """Scalars and flat lists of the value, and Kafka's time; without a default."""
-    if plan.column.default is not None or plan.place.kind not in {"json", "time"}:
+    """Scalars and flat lists of the value, and what Kafka says; without a default, no time as a number."""
+    if (
+        plan.column.default is not None
+        or plan.column.epoch
+        or not (plan.place.kind == "json" or plan.is_outside)
+    ):
         return False
     return sql.is_flat(plan.type) or not (plan.type.is_nested or plan.type.kind == "JSON")
 
@@ -52,8 +63,6 @@ def _conditions(plan: Plan) -> Iterator[str]:
         yield f"({plan.leaf} IS NULL OR CAST({plan.casted} AS VARCHAR) IN ({allowed}))"
     if plan.place.kind == "json" and not _is_listed(plan):
         yield from _of_value(plan)
-    if plan.column.check:
-        yield f"{plan.checked} IS TRUE"
 
 
 def _is_listed(plan: Plan) -> bool:
@@ -79,16 +88,16 @@ def _is_sure(plan: Plan) -> str:
     if plan.type.kind == "VARCHAR":
         return sql.is_text(plan.leaf)
     if _is_utc(plan):
-        in_range = sql.in_range("TIMESTAMPTZ", plan.casted)
-        return f"({in_range} AND {sql.common_shape(plan.leaf, ends=('Z', ''))})"
-    return f"({sql.quick(plan.type, plan.leaf, plan.casted)})"
+        in_range = times.in_range("TIMESTAMPTZ", plan.casted)
+        return f"({in_range} AND {times.common_shape(plan.leaf, ends=('Z', ''))})"
+    return f"({sql.quick(plan.type, plan.leaf, plan.casted, plan.way)})"
 
 
 def _is_utc(plan: Plan) -> bool:
-    zone = plan.column.local_zone
+    zone = plan.way.zone
     return (
         plan.type.kind == "TIMESTAMPTZ"
         and plan.place.kind == "json"
         and zone is not None
-        and zone.upper() in sql.UTC
+        and zone.upper() in times.UTC
     )

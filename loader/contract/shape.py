@@ -53,7 +53,7 @@ class Shape:
                 column.required and column.default is None,
                 column.name in content,
             )
-            for column in contract.columns
+            for column in contract.all_columns
         )
         return cls(contract.id, tuple(facets))
 

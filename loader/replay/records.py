@@ -41,8 +41,11 @@ def key_reader(columns: Sequence[str] = ("order_id",)) -> KeyOf:
     """Return a function that takes the key out of a JSON value: the id's text, several joined by `|`.
 
     It answers None where the value is no JSON object or lacks a part of the id. A single id that opens
-    the object is found without parsing the rest, so it is found in a truncated value too.
+    the object is found without parsing the rest, so it is found in a truncated value too. Without columns
+    no record has a key.
     """
+    if not columns:
+        return lambda _: None
     name = re.escape(columns[0]).encode()
     first = re.compile(rb'\s*\{\s*"%b"\s*:\s*"([^"\\\x00-\x1f]+)"' % name).match
 

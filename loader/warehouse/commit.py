@@ -48,7 +48,9 @@ def commit(  # noqa: PLR0913 - what the ledger says of it
                 fail_point("mid_insert")
             facts = {"pipeline": pipeline, "batch": batch.id, "seq": split.seen + 1, "kind": batch.kind}
             sql = statement("load/insert_batch", **facts, worker=worker, contract=contract)
-            cursor.execute(sql, [str(split.file) if split.file else None, None])
+            drift = split.staged.drift
+            found = [drift.looked_at, drift.as_json()]
+            cursor.execute(sql, [str(split.file) if split.file else None, None, *found])
             if batch.kind == "load":
                 cursor.execute(statement("load/insert_spans", **facts))
             fail_point("before_commit")

@@ -192,7 +192,7 @@ class Follower:
 
     def _default(self, name: str) -> str:
         """SQL for a column's default; empty where there is none, or none that can be written as one text."""
-        (column,) = (column for column in self._contract.columns if column.name == name)
+        (column,) = (column for column in self._contract.all_columns if column.name == name)
         if column.default is None or column.type.is_nested:
             return ""
         return f"TRY_CAST({quote_text(str(column.default))} AS {column.type.sql()})"

@@ -110,7 +110,7 @@ class Foresight:
             "state": state,
             "columns": [
                 {"name": column.name, "type": str(column.type), "required": column.required}
-                for column in self._contract.columns
+                for column in self._contract.all_columns
             ],
             "changes": list(change.steps) if change else [],
             "refused": list(change.refused) if change else [],

@@ -139,4 +139,4 @@ class Quarantine(DuckWarehouse):
         facts = {"pipeline": self._pipeline, "batch": batch, "seq": seq, "kind": kind}
         sql = statement("load/insert_batch", **facts, worker=self._worker, contract=self._contract.digest())
         with registered(self._commits, ledger=ledger):
-            self._commits.execute(sql, [None, note])
+            self._commits.execute(sql, [None, note, 0, None])

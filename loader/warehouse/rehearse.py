@@ -7,6 +7,8 @@ exist) before anything is read, and what of a sample the contract refuses.
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -22,17 +24,20 @@ from loader.warehouse.stage import Stager, names
 if TYPE_CHECKING:
     from loader.config import Config
 
+ONE_ROW = "a check sees one row: no subquery, window or aggregate"
+
 
 def rehearse(config: Config) -> None:
-    """Compile the contract. Raises ConfigError with DuckDB's words."""
+    """Compile the contract. Raises ConfigError with DuckDB's words and every check that is wrong."""
     contract = Contract.from_config(config.table, config.limits.message_bytes)
+    compile_checks(contract)
     with duckdb.connect(":memory:") as home:
         home.register("chunk", pa.Table.from_batches([], schema=CHUNK_SCHEMA))
         try:
             home.execute(statement("load/parse", **contract.parse_parameters("chunk", "rehearsal")))
         except duckdb.Error as error:
-            words = str(error).split("\n", 1)[0]
-            raise ConfigError(f"the contract does not compile: {words}", address="table.columns") from error
+            message = f"the contract does not compile: {_words(error)}"
+            raise ConfigError(message, address="table.columns") from error
 
 
 def trial(config: Config, records: pa.Table) -> list[dict[str, Any]]:
@@ -48,3 +53,47 @@ def trial(config: Config, records: pa.Table) -> list[dict[str, Any]]:
         Stager(home.cursor(), contract).stage(batch)
         found = fetched(home.execute(statement("read/trial_refused", staging=names(batch)["staging"])))
     return [{**row, "reasons": json.loads(row["reasons"])} for row in found]
+
+
+def compile_checks(contract: Contract) -> None:
+    """Compile each check alone. Raises ConfigError that names the columns or checks."""
+    if not contract.conditions:
+        return
+    with duckdb.connect(":memory:") as home:
+        wrong = list(_wrong(home, contract))
+    if wrong:
+        lines = tuple(f"{address}: {what}" for address, what in wrong)
+        if len(wrong) == 1:
+            raise ConfigError(wrong[0][1], address=wrong[0][0], mistakes=lines)
+        raise ConfigError(f"{len(wrong)} checks do not compile", address="table", mistakes=lines)
+
+
+def _wrong(home: duckdb.DuckDBPyConnection, contract: Contract) -> Iterator[tuple[str, str]]:
+    columns = contract.ddl()
+    for address, expression, condition in contract.conditions:
+        if what := _misread(home, expression):
+            yield address, what
+            continue
+        try:
+            home.execute(statement("load/try_check", condition=condition, columns=columns))
+        except duckdb.Error as error:
+            yield address, ONE_ROW if "aggregate" in str(error) else _words(error)
+
+
+def _misread(home: duckdb.DuckDBPyConnection, expression: str) -> str:
+    """What is wrong with the syntax of an expression, or nothing."""
+    row = home.execute(statement("load/check_syntax"), [f"SELECT ({expression}\n)"]).fetchone()
+    tree = json.loads(row[0] if row else "{}")
+    if tree.get("error"):
+        return str(tree.get("error_message", "is no SQL expression"))
+    return ONE_ROW if re.search(r'"class":"(SUBQUERY|WINDOW)"', str(row)) else ""
+
+
+def _words(error: duckdb.Error) -> str:
+    """DuckDB's first line without its kind of error; of a name that is no column, the nearest one."""
+    first = re.sub(r"^\w+ Error: ", "", str(error).split("\n", 1)[0])
+    unknown = re.match(r'Referenced column "(.+)" not found', first)
+    if not unknown:
+        return first
+    near = re.search(r'Candidate bindings: "([^"$]+)"', str(error))
+    return f"no column {unknown[1]}" + (f"; did you mean {near[1]}?" if near else "")

@@ -7,7 +7,7 @@ one knows yet; the warehouse is only read.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -112,9 +112,8 @@ class Splitter:
         with transaction(self.cursor):  # one snapshot for the head and for what is known at it
             seen = one(run("head"))
             parameters |= self.follower.at(seen)
-            run("known_ids")
-            run("repeated_ids")
-            run("verdicts" if one(run("count_suspects")) else "no_verdicts")
+            suspects = self._suspects(run)
+            run("verdicts" if suspects else "no_verdicts")
         positions = run("refused_positions").to_arrow_table()
         with registered(self.cursor, chunk=at_positions(batch.records, positions)):
             run("refused")
@@ -122,6 +121,14 @@ class Splitter:
         if batch.kind == "retry":
             run("outcomes")
         return seen, run("counts").to_arrow_table()
+
+    def _suspects(self, run: Callable[[str], duckdb.DuckDBPyConnection]) -> int:
+        """How many ids were there before; none where every event is a row."""
+        if self.contract.duplicates == "off":
+            return 0
+        run("known_ids")
+        run("repeated_ids")
+        return int(one(run("count_suspects")))
 
     def _same_rows(self, before: Split) -> bool:
         """Whether its file still holds the right rows: counts are equal, so ask for the positions."""
@@ -177,9 +184,10 @@ class Splitter:
             "batch": batch.id,
             "pipeline": self.pipeline,
             "topic": self.topic,
+            "conflict": "conflict" if contract.on_conflict == "quarantine" else "kept_first",
             "table": self.table,
             "ids": ids,
-            "id_text": f"nullif(concat_ws('|', {', '.join(f's.{id_}' for id_ in ids)}), '')",
+            "id_text": f"nullif(concat_ws('|', {', '.join(f's.{id_}' for id_ in ids) or 'NULL'}), '')",
             "id_names": ", ".join(contract.id),
             "content": [quote_identifier(n) for n in contract.content_columns if n not in contract.id],
             "columns": [name for name, _ in contract.ddl()],

@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from loader.contract import Contract
 from loader.contract.digits import candidates, quote_long_numbers
+from loader.contract.drift import Drift, drift
 from loader.errors import Restart
 from loader.failpoints import fail_point
 from loader.model import Batch
@@ -32,6 +33,7 @@ class Staged:
     batch: Batch
     stager: Stager
     seconds: dict[str, float] = field(default_factory=dict)
+    drift: Drift = field(default_factory=Drift)
 
 
 class Stager:
@@ -51,13 +53,14 @@ class Stager:
                 message = "the warehouse was opened anew"
                 raise Restart(message)
             self._parse(self._cursor, batch)
+            found = drift(self._contract.places, batch.records)
         fail_point("after_parse")
-        return Staged(batch, self, seconds)
+        return Staged(batch, self, seconds, found)
 
     def _parse(self, cursor: duckdb.DuckDBPyConnection, batch: Batch) -> None:
         """The quick look, the exact statement for what it left, and the reasons of what that refused."""
-        records, staging = _exact_numbers(batch.records), names(batch)["staging"]
         contract = self._contract
+        records, staging = _exact_numbers(batch.records, contract), names(batch)["staging"]
         quick = contract.quick_parameters("chunk", staging, trusting=self._trusting)
         if quick:
             with registered(cursor, chunk=records):
@@ -104,22 +107,22 @@ def at_positions(records: pa.Table, positions: pa.Table) -> pa.Table:
     return records.take(found["row"])
 
 
-def _exact_numbers(records: pa.Table) -> pa.Table:
-    """The records, with number literals too long for a double turned into texts (see digits.py)."""
-    chunks = [_exact_chunk(chunk) for chunk in records["text"].chunks]
+def _exact_numbers(records: pa.Table, contract: Contract) -> pa.Table:
+    """The records, with number literals that a double would change turned into texts (see digits.py)."""
+    chunks = [_exact_chunk(chunk, texts=contract.keeps_texts) for chunk in records["text"].chunks]
     index = records.schema.get_field_index("text")
     return records.set_column(index, "text", pa.chunked_array(chunks, type=pa.string()))
 
 
-def _exact_chunk(chunk: pa.Array) -> pa.Array:
-    rows = candidates(chunk)
+def _exact_chunk(chunk: pa.Array, *, texts: bool) -> pa.Array:
+    rows = candidates(chunk, texts=texts)
     if not len(rows):
         return chunk
-    texts = chunk.to_pylist()
+    found = chunk.to_pylist()
     for row in rows:
-        if texts[row] is not None:
-            texts[row] = quote_long_numbers(texts[row])
-    return pa.array(texts, pa.string())
+        if found[row] is not None:
+            found[row] = quote_long_numbers(found[row], texts=texts)
+    return pa.array(found, pa.string())
 
 
 @contextmanager

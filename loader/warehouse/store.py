@@ -22,6 +22,7 @@ from loader.warehouse.files import WriterLock, make_folder
 from loader.warehouse.follow import Follower
 from loader.warehouse.limit import Breaker
 from loader.warehouse.migrate import open_warehouse
+from loader.warehouse.rehearse import compile_checks
 from loader.warehouse.split import Split, Splitter
 from loader.warehouse.stage import Staged, Stager, registered
 from loader.warehouse.transaction import CommitFailed, is_conflict, one, transaction
@@ -60,6 +61,7 @@ class DuckWarehouse:
     def _open(self) -> None:
         config = self._config
         with self._own_errors():
+            compile_checks(self._contract)
             make_folder(config.warehouse.file.parent)
             with self._turn():
                 self._home = open_warehouse(config.warehouse, config.limits.memory // DUCKDB_SHARE)

@@ -35,9 +35,7 @@ def checks(reader: Reader) -> list[Check]:
             reader, "rows", "read/verify_rows", "tables hold what the ledger says, per batch and partition"
         ),
         _check(reader, "positions", "read/verify_positions", "no (partition, offset) stands in two places"),
-        _guarded(
-            reader, "ids", lambda: _verdict("ids", reader.of_table("read/verify_ids"), "no id stands twice")
-        ),
+        _guarded(reader, "ids", lambda: _ids(reader)),
         _guarded(reader, "files", lambda: _files(reader)),
     ]
 
@@ -64,6 +62,12 @@ def _verdict(name: str, findings: list[dict[str, Any]], good: str) -> Check:
     )
     more = f" and {len(findings) - SHOWN} more" if len(findings) > SHOWN else ""
     return Check(name, "failed", f"{len(findings)} findings: {shown}{more}")
+
+
+def _ids(reader: Reader) -> Check:
+    if reader.contract.duplicates == "off":
+        return Check("ids", "skipped", 'table.duplicates is "off": an id may stand twice')
+    return _verdict("ids", reader.of_table("read/verify_ids"), "no id stands twice")
 
 
 def _files(reader: Reader) -> Check:

@@ -5,7 +5,7 @@ SELECT
     s._partition AS partition,
     count(*) AS consumed,
     count(*) FILTER (WHERE s._reasons IS NULL AND NOT s._skip AND v.verdict IS NULL) AS loaded,
-    count(*) FILTER (WHERE v.verdict = 'twin') AS duplicates,
+    count(*) FILTER (WHERE v.verdict IN ('twin', 'kept_first')) AS duplicates,
     count(*) FILTER (WHERE NOT s._skip AND (s._reasons IS NOT NULL OR v.verdict = 'conflict')) AS quarantined,
     count(*) FILTER (WHERE s._skip) AS skipped,
     {% if event_time %}max(CASE WHEN s._reasons IS NULL AND NOT s._skip AND v.verdict IS NULL THEN CAST(s.{{ event_time }} AS TIMESTAMPTZ) END)

@@ -33,6 +33,9 @@ WITH "$records" AS NOT MATERIALIZED (
 ),
 "$parsed" AS NOT MATERIALIZED (
     SELECT *
+        {%- if unknown %},
+        CASE WHEN "$object" THEN {{ unknown }} END AS "$unknown"
+        {%- endif %}
         {%- for structure in structures %},
         CASE WHEN "$object" THEN json_transform("$text", {{ structure | text }}) END AS "$json{{ loop.index0 }}"
         {%- endfor %}
@@ -80,8 +83,8 @@ WITH "$records" AS NOT MATERIALIZED (
 ),
 "$checks" AS NOT MATERIALIZED (
     SELECT COLUMNS('^[$]')
-        {%- for column in columns if column.check %},
-        {{ column.check }} AS {{ column.checked }}
+        {%- for check in checks %},
+        {{ check.check }} AS {{ check.checked }}
         {%- endfor %}
     FROM "$named"
 )
@@ -97,16 +100,19 @@ WITH "$records" AS NOT MATERIALIZED (
     SELECT "$partition", "$offset", CASE
         WHEN NOT coalesce("$object", false) THEN [{
             'number': '', 'column': NULL, 'place': {{ record_sentence }}, 'rule': {{ record_rule }},
-            'value': replace(left("$text", {{ shown }} + 1), chr(0), '␀')
+            'value': left("$text", {{ shown }} + 1)
         }]
-        ELSE list_filter([
+        ELSE list_concat(list_filter([
             {%- for reason in reasons %}
             CASE WHEN {{ reason.condition }} THEN {
                 'number': '{{ loop.index0 }} ', 'column': {{ reason.column | text }}, 'place': {{ reason.place | text }},
                 'rule': {{ reason.rule }}, 'value': CAST({{ reason.value }} AS VARCHAR)
             } END{{ "" if loop.last else "," }}
             {%- endfor %}
-        ], lambda r: r IS NOT NULL) END AS reasons
+        ], lambda r: r IS NOT NULL), {% if refuse_unknown %}list_transform("$unknown", lambda u: {
+                'number': '', 'column': u.field, 'place': u.field, 'rule': 'unknown',
+                'value': {{ unknown_value }}
+            }){% else %}[]{% endif %}) END AS reasons
     FROM "$wrongs"
 ),
 "$each" AS NOT MATERIALIZED (
@@ -115,7 +121,7 @@ WITH "$records" AS NOT MATERIALIZED (
 ),
 "$told" AS NOT MATERIALIZED (
     SELECT "$partition", "$offset", nth, "column", rule, place,
-        CASE WHEN length(value) > {{ shown }} THEN left(value, {{ shown }}) || '…' ELSE value END AS value,
+        replace(CASE WHEN length(value) > {{ shown }} THEN left(value, {{ shown }}) || '…' ELSE value END, chr(0), '␀') AS value,
         CASE number || rule
             {%- for key, words in phrases.items() %}
             WHEN {{ key | text }} THEN {{ words | text }}

@@ -49,8 +49,8 @@ WITH "$records" AS NOT MATERIALIZED (
 ),
 "$checks" AS NOT MATERIALIZED (
     SELECT COLUMNS('^[$]')
-        {%- for column in columns if column.check %},
-        {{ column.check }} AS {{ column.checked }}
+        {%- for check in checks %},
+        {{ check.check }} AS {{ check.checked }}
         {%- endfor %}
     FROM "$named"
 )

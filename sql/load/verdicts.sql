@@ -1,6 +1,7 @@
 -- Twin or conflict, for every record whose id was there before it: in the target, or earlier in the
--- batch (by partition, then offset). Same content: twin. Other content: conflict. Content means the
--- columns that come from the value and that the stored row could hold, compared as typed values.
+-- batch (by partition, then offset). Same content: twin. Other content: {{ conflict }} (conflict:
+-- quarantined; kept_first: counted as a duplicate that differs). Content means the columns that come from
+-- the value and that the stored row could hold, compared as typed values.
 -- `late`: the table was changed since it was made; "$seq" is the head's number of the stored row's batch then,
 -- 0 where the loader did not write the row.
 -- Input: {{ staging }}, {{ hits }} (ids in the target), {{ repeated }} (ids twice in the batch).
@@ -30,7 +31,7 @@ SELECT
     s._partition,
     s._offset,
     CASE WHEN {{ same | join(' AND ') or 'true' }}
-        THEN 'twin' ELSE 'conflict' END AS verdict,
+        THEN 'twin' ELSE {{ conflict | text }} END AS verdict,
     f._partition AS first_partition,
     f._offset AS first_offset,
     f._batch AS first_batch

@@ -43,7 +43,9 @@ CREATE TABLE lake.loader.batches (
     holes BIGINT NOT NULL,
     max_event_time TIMESTAMPTZ,       -- of the loaded rows
     file VARCHAR,                     -- the Parquet file of the loaded rows, where there is one
-    note VARCHAR                      -- why somebody dropped entries
+    note VARCHAR,                     -- why somebody dropped entries
+    looked_at BIGINT NOT NULL,        -- records that were looked at for unknown fields: a sample
+    unknown_fields VARCHAR            -- JSON: [{"field", "records", "partition", "offset"}, …]; NULL where there was none
 );
 
 -- The ledger, one row per partition of a load. end_offset - begin_offset = consumed + holes.
@@ -89,7 +91,7 @@ CREATE TABLE lake.loader.quarantine (
     changed_by BIGINT                 -- the retry or drop that last came to it; NULL since the last edit
 );
 
--- Records whose id was there already, with the same content, and where the first one stands.
+-- Records whose id was there already, and where the first one stands.
 CREATE TABLE lake.loader.duplicates (
     pipeline VARCHAR NOT NULL,
     batch BIGINT NOT NULL,
@@ -98,5 +100,6 @@ CREATE TABLE lake.loader.duplicates (
     id VARCHAR NOT NULL,
     first_partition INTEGER,          -- NULL where the first one was not loaded by the loader
     first_offset BIGINT,
-    first_batch BIGINT
+    first_batch BIGINT,
+    differs BOOLEAN NOT NULL          -- other content than the first one: only with on_conflict = "keep_first"
 );

@@ -15,7 +15,8 @@ from tests.servers.command import Cli
 from tests.servers.topics import Message
 
 TWICE = """INSERT INTO lake.loader.duplicates
-SELECT 'orders', _batch, _partition, _offset, order_id, 0, 0, 0 FROM lake.main.orders WHERE _offset = {row}"""
+SELECT 'orders', _batch, _partition, _offset, order_id, 0, 0, 0, false
+FROM lake.main.orders WHERE _offset = {row}"""
 
 
 @pytest.fixture(params=KINDS)

@@ -70,8 +70,11 @@ class Parser:
         """The staged rows in order, `_reasons` parsed."""
         count = len(values)
         texts = [utf8(value, contract.message_bytes) for value in values]
-        rows = set(candidates(pa.array(texts, pa.string())).tolist())
-        texts = [quote_long_numbers(t) if i in rows and t is not None else t for i, t in enumerate(texts)]
+        keep = contract.keeps_texts
+        keep = contract.keeps_texts
+        rows = candidates(pa.array(texts, pa.string()), texts=keep).tolist()
+        for row in rows:
+            texts[row] = quote_long_numbers(texts[row] or "", texts=keep) if texts[row] else texts[row]
         header = pa.list_(pa.struct([("key", pa.string()), ("value", pa.binary())]))
         chunk = pa.table(
             {
@@ -595,7 +598,7 @@ def test_all_broken_rules_in_order(parser: Parser) -> None:
         ["order_id: missing", "timestamp: missing"],
         [
             f"order_id: {'9' * 100}… breaks the check length(order_id) <= 3",
-            "items: varchar where a list should stand",
+            "items: a text where a list should stand",
         ],
     ]
     reason = parser.run(contract, values[1:2])[0]["_reasons"]
@@ -716,6 +719,28 @@ def test_other_places(parser: Parser) -> None:
     assert rows[0]["whole"] == '{"id":"x","home town":"Rom"}'
     assert rows[0]["_kafka_time"] == time
     assert rows[0]["_partition"] == 3
+
+
+def test_what_kafka_says(parser: Parser) -> None:
+    """Topic, partition, offset and time are values like others; a contract with them keeps its quick look."""
+    contract = Contract(
+        (
+            Column("a", parse_type("INTEGER")),
+            Column("topic", parse_type("VARCHAR"), source="kafka.topic", one_of=("it's",)),
+            Column("part", parse_type("INTEGER"), source="kafka.partition", check="part = 3"),
+            Column("number", parse_type("BIGINT"), source="kafka.offset"),
+            Column("t", parse_type("TIMESTAMP"), source="kafka.timestamp"),
+        ),
+        ("a",),
+        topic="it's",
+        checks=(("small", "number < 2 -- offsets"),),
+    )
+    assert contract.quick_parameters("chunk", "staging") is not None
+    rows = parser.run(contract, [b'{"a":1}', b'{"a":2,"part":9}', b'{"a":3}'])
+    assert [rules_of(row) for row in rows] == [None, None, ["check"]]
+    time = datetime(2026, 3, 4, 4, 53, 20, 123000)  # noqa: DTZ001
+    assert [rows[1][c] for c in ("topic", "part", "number", "t")] == ["it's", 3, 1, time]
+    assert rows[2]["_reasons"][0]["message"] == "small: number=2 breaks the check number < 2 -- offsets"
 
 
 def test_first_of_duplicate_keys_counts(parser: Parser) -> None:

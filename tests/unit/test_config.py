@@ -374,7 +374,20 @@ def test_other_warehouses_are_refused_without_repeating_their_address(
         ('{ type = "UUID", default = "x" }', "must be a UUID"),
         ('{ type = "DOUBLE", default = nan }', "must be a finite number"),
         ('{ type = "TINYINT", default = 128 }', "from -128 to 127"),
-        ('{ type = "VARCHAR", zone = "UTC" }', "TIMESTAMPTZ and TIMESTAMP only"),
+        ('{ type = "VARCHAR", zone = "UTC" }', "TIMESTAMPTZ only"),
+        ('{ type = "TIMESTAMP", zone = "Europe/Berlin" }', "TIMESTAMPTZ only"),
+        ('{ type = "TIMESTAMPTZ", zone = "require", from = "kafka.timestamp" }', "Kafka gives it typed"),
+        ('{ type = "VARCHAR", epoch = "ms" }', "TIMESTAMPTZ and TIMESTAMP only"),
+        ('{ type = "TIMESTAMPTZ", epoch = "ns" }', "must be"),
+        ('{ type = "TIMESTAMPTZ", epoch = "ms", zone = "UTC" }', "is not possible with epoch"),
+        (
+            '{ type = "TIMESTAMPTZ", epoch = "ms", default = "2026-03-03T10:30:00Z" }',
+            "must be a whole number",
+        ),
+        ('{ type = "TIMESTAMPTZ", dst = "earlier" }', "needs a zone"),
+        ('{ type = "BOOLEAN", coerce = true }', "numbers and VARCHAR only"),
+        ('{ type = "INTEGER", coerce = false, from = "key" }', "always a text"),
+        ('{ type = "VARCHAR", from = "$.items[0].sku" }', "must be a JSON path"),
         ('{ type = "INTEGER", one_of = ["1"] }', "VARCHAR only"),
         ('{ type = "VARCHAR", one_of = [] }', "must not be empty"),
         ('{ type = "VARCHAR", from = "kafka.timestmp" }', "did you mean kafka.timestamp?"),
@@ -397,10 +410,14 @@ def test_rules_of_a_column_fit_its_type(tmp_path: Path, column: str, told: str) 
         '{ type = "VARCHAR", one_of = ["a", "b"], default = "b" }',
         '{ type = "STRUCT(a INT)", default = { a = 1 } }',
         '{ type = "INTEGER[]", default = [] }',
-        '{ type = "TIMESTAMP", zone = "Europe/Berlin" }',
-        '{ type = "TIMESTAMPTZ", zone = "require", from = "kafka.timestamp" }',
+        '{ type = "TIMESTAMPTZ", from = "kafka.timestamp" }',
+        '{ type = "TIMESTAMPTZ", zone = "Europe/Berlin", dst = "later" }',
+        '{ type = "STRUCT(t TIMESTAMPTZ)[]", zone = "Europe/Berlin" }',
+        '{ type = "TIMESTAMP", epoch = "s", default = 0 }',
+        '{ type = "MAP(VARCHAR, DOUBLE)", coerce = true }',
+        '{ type = "BIGINT", from = "kafka.offset" }',
         '{ type = "VARCHAR", from = "$.customer.id" }',
-        '{ type = "VARCHAR", from = \'$.items[0]."a b"\' }',
+        '{ type = "VARCHAR", from = \'$.items."a b"\' }',
         '{ type = "VARCHAR", from = "headers.source" }',
         '{ type = "VARCHAR", from = "key" }',
     ],
@@ -638,7 +655,7 @@ def test_the_example_loads_as_it_is_and_with_every_line_active(tmp_path: Path) -
         one = text.replace(f"# {line}", line)
         if line.startswith("publish"):
             one = one.replace("ducklake:sqlite:../warehouse/catalog.sqlite", "w.duckdb")
-        if line.startswith(("event_time", "zone", "one_of", "default")):
+        if line.startswith(("event_time", "zone", "one_of", "default", "epoch")):
             continue  # these need a column of another type than the one shown
         assert load(tmp_path, text=one, KAFKA_PASSWORD="x") != shown or line.startswith("group"), line
 

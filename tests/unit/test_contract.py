@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loader.contract import Column, Contract, Source
-from loader.contract.digits import MARK, candidates, quote_long_numbers
+from loader.contract.digits import MARK, NUL, candidates, quote_long_numbers
 from loader.errors import ConfigError
 from loader.types import parse_type
 
@@ -104,13 +104,17 @@ def test_content_comes_from_the_value() -> None:
 def test_from_config_reads_the_table() -> None:
     """The attributes of the configuration's model are taken over, `from_` becomes the source."""
     given_ = SimpleNamespace(
-        type="DECIMAL(9,2)", required=False, check="a > 0", zone=None, one_of=None, default=1, from_="$.b"
-    )
-    table = SimpleNamespace(columns={"a": given_}, id=("a",), event_time=None, tombstones="skip")
+        type="DECIMAL(9,2)", required=False, check="a > 0", zone=None, one_of=None, default=1, from_="$.b",
+        coerce=True, dst="refuse", epoch=None,
+    )  # fmt: skip
+    table = SimpleNamespace(
+        columns={"a": given_}, id=("a",), event_time=None, tombstones="skip", unknown_fields="keep",
+        duplicates="exact", on_conflict="keep_first", checks={"positive": "a > 0"}, topic="orders",
+    )  # fmt: skip
     made = Contract.from_config(table, 100)
     assert made == Contract(
-        (column("a", "DECIMAL(9,2)", required=False, check="a > 0", default=1, source="$.b"),),
-        ("a",), None, "skip", 100,
+        (column("a", "DECIMAL(9,2)", required=False, check="a > 0", default=1, source="$.b", coerce=True),),
+        ("a",), None, "skip", 100, "keep", "exact", "keep_first", (("positive", "a > 0"),),
     )  # fmt: skip
 
 
@@ -130,7 +134,7 @@ def test_from_config_reads_the_table() -> None:
         ('{"a":01.23456789012345678}', None),
         ('{"a":1.2345678901234567.8}', None),
         ('{"a":"1.23456789012345678}', None),
-        (f'{{"a":"{MARK}1.2345678901234567"}}', f'{{"a":"{MARK}{MARK}1.2345678901234567"}}'),
+        (f'{{"a":"{MARK}1.2345678901234567"}}', f'{{"a":"{NUL}{MARK}1.2345678901234567"}}'),
         ('{"a":1 , }', '{"a":1 ,, }'),
         ('{"a":"1,}"}', None),
     ],
@@ -169,7 +173,8 @@ def marked_back(value: object) -> object:
         return [marked_back(one) for one in value]
     if isinstance(value, str) and value.startswith("\0\0"):
         return value[1:]
-    return Decimal(value[1:]) if isinstance(value, str) and value.startswith("\0") else value
+    mark = json.loads(f'"{MARK}"')
+    return Decimal(value.removeprefix(mark)) if isinstance(value, str) and value.startswith(mark) else value
 
 
 @given(_json.filter(lambda v: "\\u0000" not in json.dumps(v, default=str)))

@@ -38,6 +38,19 @@ def test_a_duckdb_file_blocks_readers_unless_a_copy_is_published(tmp_path: Path)
     assert "copy.duckdb" in copied.why
 
 
+def test_duplicates_are_promised_as_the_table_says(tmp_path: Path) -> None:
+    """Nothing is promised with duplicates off; keep_first is told."""
+    table = make_config(tmp_path).table.model_dump(by_alias=True)
+    for keys, holds, words in (
+        ({"on_conflict": "keep_first"}, True, "counts as a duplicate that differs"),
+        ({"duplicates": "off"}, False, "every event is a row"),
+    ):
+        config = make_config(tmp_path, table={**table, **keys})
+        promise = {each.name: each for each in promised(config, "ext4")}["deduplicated"]
+        assert promise.holds == holds
+        assert words in promise.why
+
+
 @pytest.mark.parametrize("system", ["tmpfs", "nfs4"])
 def test_a_disk_that_cannot_keep_its_word_is_named(tmp_path: Path, system: str) -> None:
     """Neither memory nor a network share is durable in the way that a commit needs."""

@@ -1,0 +1,172 @@
+"""Unknown fields, conflicts and duplicates as the warehouse keeps them, and as `status` tells them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loader.cli.status import report
+from loader.config import Config, config_from
+from loader.contract.drift import FIELDS, SAMPLE
+from loader.errors import ConfigError
+from loader.model import Identity, Totals
+from loader.warehouse.reading import Reader
+from loader.warehouse.store import DuckWarehouse
+from tests.making import KINDS, ORDER_COLUMNS, batch, make_config, order
+
+
+def opened(config: Config) -> DuckWarehouse:
+    """A warehouse with the first offset of one partition recorded."""
+    warehouse = DuckWarehouse(config, accept_quarantine=True)
+    warehouse.record(Identity("", "orders", "", 1), {0: 0})
+    return warehouse
+
+
+def load(warehouse: DuckWarehouse, first: int, values: list[bytes | None]) -> Totals:
+    """One batch, all the way."""
+    return warehouse.commit(warehouse.split(warehouse.stage(batch((0, first, values))))).totals
+
+
+def with_table(folder: Path, kind: str, **keys: Any) -> Config:
+    """The orders configuration with more keys in `[table]`."""
+    table = {"name": "orders", "id": "order_id", "event_time": "timestamp", "columns": dict(ORDER_COLUMNS)}
+    return make_config(folder, kind, table={**table, **keys})
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_new_fields_are_reported_with_their_first_place_and_share(kind: str, tmp_path: Path) -> None:
+    """`status` names each unknown field; one that has become a column since is not reported any more."""
+    config = with_table(tmp_path, kind)
+    warehouse = opened(config)
+    load(warehouse, 0, [order(n) for n in range(10)])
+    load(warehouse, 10, [order(n, note="x") if n % 2 else order(n) for n in range(10, 20)])
+    load(warehouse, 20, [order(20, note="x", tax=1), b"not json", None])
+    warehouse.close()
+    found = report(config)["unknown_fields"]
+    assert found["policy"] == "ignore"
+    assert [(f["field"], f["first"], f["records"], f["looked_at"], f["share"]) for f in found["fields"]] == [
+        ("note", "orders[0]@11", 6, 11, 0.5455),
+        ("tax", "orders[0]@20", 1, 1, 1.0),
+    ]
+    columns = {**ORDER_COLUMNS, "note": {"type": "VARCHAR", "required": False}}
+    known = report(with_table(tmp_path, kind, columns=columns))["unknown_fields"]["fields"]
+    assert [field["field"] for field in known] == ["tax"]
+
+
+def test_the_report_is_a_bounded_sample(tmp_path: Path) -> None:
+    """However many records and new fields there are, SAMPLE records and FIELDS fields are noted."""
+    config = with_table(tmp_path, "duckdb")
+    warehouse = opened(config)
+    load(warehouse, 0, [order(n, **{f"new{n}": 1}) for n in range(2 * SAMPLE)])
+    warehouse.close()
+    with Reader(config) as reader:
+        sql = "SELECT looked_at, unknown_fields FROM lake.loader.batches"
+        [(looked_at, fields)] = reader.home.execute(sql).fetchall()
+    assert (looked_at, len(json.loads(fields))) == (SAMPLE, FIELDS)
+
+
+def test_nested_and_mapped_fields_are_found(tmp_path: Path) -> None:
+    """Inside of structs, lists and maps the type says what is known; a JSON column knows everything."""
+    columns = {
+        "id": {"type": "VARCHAR"},
+        "city": {"type": "VARCHAR", "from": "$.customer.city", "required": False},
+        "items": {"type": "STRUCT(sku VARCHAR)[]", "required": False},
+        "by_name": {"type": "MAP(VARCHAR, STRUCT(x INTEGER))", "required": False},
+        "raw": {"type": "JSON", "required": False},
+    }
+    config = with_table(tmp_path, "duckdb", id="id", event_time=None, columns=columns)
+    warehouse = opened(config)
+    value = {
+        "id": "a", "customer": {"city": "Rome", "name": "Ada"}, "items": [{"sku": "s"}, {"price": 1}, 5],
+        "by_name": {"k": {"x": 1, "y": 2}}, "raw": {"anything": {"goes": 1}}, "Id": 5,
+    }  # fmt: skip
+    load(warehouse, 0, [json.dumps(value).encode()])
+    warehouse.close()
+    fields = [field["field"] for field in report(config)["unknown_fields"]["fields"]]
+    assert fields == ["Id", "by_name.*.y", "customer.name", "items[*].price"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_kept_fields_survive_the_way_through_files(kind: str, tmp_path: Path) -> None:
+    """In batches that become Parquet files `_extra` comes back as it was, and its twins are twins."""
+    config = with_table(tmp_path, kind, unknown_fields="keep")
+    warehouse = opened(config)
+    values = [order(n)[:-1] + f', "tax": {n}.50, "note": "it\'s {n}"}}'.encode() for n in range(200)]
+    assert load(warehouse, 0, values).loaded == 200
+    assert load(warehouse, 200, values) == Totals(200, 0, 200, 0, 0, 0)
+    assert load(warehouse, 400, [values[7].replace(b"7.50", b"8.50")]).quarantined == 1
+    warehouse.close()
+    with Reader(config) as reader:
+        found = reader.home.execute("SELECT _extra FROM lake.main.orders ORDER BY order_id").fetchall()
+    assert [text for (text,) in found] == [f'{{"note":"it\'s {n}","tax":{n}.50}}' for n in range(200)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_conflict_may_count_as_a_duplicate_that_differs(kind: str, tmp_path: Path) -> None:
+    """With keep_first the first record stays, and the other one's entry says that it differs."""
+    config = with_table(tmp_path, kind, on_conflict="keep_first")
+    warehouse = opened(config)
+    assert load(warehouse, 0, [order(1), order(1), order(1, amount=9)]).duplicates == 2
+    assert load(warehouse, 3, [order(1, amount=7), order(1)]) == Totals(2, 0, 2, 0, 0, 0)
+    warehouse.close()
+    with Reader(config) as reader:
+        sql = 'SELECT "offset", first_offset, differs FROM lake.loader.duplicates ORDER BY "offset"'
+        assert reader.home.execute(sql).fetchall() == [
+            (1, 0, False), (2, 0, True), (3, 0, True), (4, 0, False),
+        ]  # fmt: skip
+        assert reader.home.execute("SELECT amount FROM lake.main.orders").fetchall() == [(1.25,)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_event_may_be_a_row(kind: str, tmp_path: Path) -> None:
+    """With duplicates off nothing is compared, with or without an id."""
+    config = with_table(tmp_path, kind, duplicates="off", id=[])
+    warehouse = opened(config)
+    assert load(warehouse, 0, [order(1), order(1), order(1, amount=9), b"{}"]) == Totals(4, 3, 0, 1, 0, 0)
+    assert load(warehouse, 4, [order(1)]).loaded == 1
+    warehouse.close()
+
+
+def test_a_check_that_does_not_compile_stops_before_anything_is_made(tmp_path: Path) -> None:
+    """`load` answers as `check` does: a mistake of the configuration, with its address, and no warehouse."""
+    config = with_table(tmp_path, "duckdb", checks={"odd": "amount > (SELECT 1)", "wrong": "amont > 1"})
+    with pytest.raises(ConfigError) as caught:
+        DuckWarehouse(config)
+    assert caught.value.mistakes == (
+        "table.checks.odd: a check sees one row: no subquery, window or aggregate",
+        "table.checks.wrong: no column amont; did you mean amount?",
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("keys", "mistake"),
+    [
+        ({"id": []}, "table.id: must not be empty"),
+        ({"duplicates": "off", "on_conflict": "keep_first"}, "table.on_conflict: is not possible with"),
+        ({"checks": {"amount": "amount > 0"}}, "table.checks.amount: is the name of a column"),
+        ({"unknown_fields": "drop"}, "table.unknown_fields: must be"),
+    ],
+)
+def test_policies_that_cannot_be(keys: dict[str, Any], mistake: str, tmp_path: Path) -> None:
+    """What contradicts itself is a mistake of the configuration."""
+    with pytest.raises(ConfigError) as caught:
+        with_table(tmp_path, "duckdb", **keys)
+    assert mistake in str(caught.value)
+
+
+def test_without_duplicates_the_id_may_be_left_out(tmp_path: Path) -> None:
+    """`duplicates = "off"` is the one case in which `table.id` may be missing."""
+    tree = {
+        "pipeline": "p",
+        "kafka": {"bootstrap": "localhost:1", "topic": "t"},
+        "warehouse": {"path": "w.duckdb"},
+        "table": {"name": "t", "columns": {"a": {"type": "INTEGER"}}},
+    }
+    with pytest.raises(ConfigError, match=r"table\.id: is missing"):
+        config_from(tree, tmp_path)
+    tree["table"]["duplicates"] = "off"  # type: ignore[index]
+    assert config_from(tree, tmp_path).table.id == ()

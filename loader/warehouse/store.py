@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,8 @@ from loader.contract import Contract
 from loader.errors import HeadMoved, LoaderError, Restart
 from loader.model import Batch, Identity, Position, Receipt
 from loader.statements import statement
-from loader.warehouse.attach import translated, unwritable
+from loader.warehouse.attach import translated
+from loader.warehouse.change import own_errors
 from loader.warehouse.commit import commit, take_head
 from loader.warehouse.files import WriterLock, make_folder
 from loader.warehouse.follow import Follower
@@ -24,7 +25,7 @@ from loader.warehouse.limit import Breaker
 from loader.warehouse.migrate import open_warehouse
 from loader.warehouse.split import Split, Splitter
 from loader.warehouse.stage import Staged, Stager, registered
-from loader.warehouse.transaction import CommitFailed, is_conflict, one, transaction
+from loader.warehouse.transaction import CommitFailed, one, transaction
 from loader.warehouse.upkeep import LOG, Flusher, Publisher
 
 if TYPE_CHECKING:
@@ -107,19 +108,8 @@ class DuckWarehouse:
     def _turn(self) -> AbstractContextManager[None]:
         return self._lock.held() if self._is_lake else nullcontext()
 
-    @contextmanager
-    def _own_errors(self) -> Iterator[None]:
-        """What DuckDB and the file system raise, as our errors; a lost race is HeadMoved."""
-        try:
-            yield
-        except (CommitFailed, duckdb.Error) as error:
-            if is_conflict(error):
-                raise HeadMoved(str(error)) from error
-            if isinstance(error, CommitFailed):
-                raise
-            raise translated(error, self._address) from error
-        except OSError as error:
-            raise unwritable(error, self._address) from error
+    def _own_errors(self) -> AbstractContextManager[None]:
+        return own_errors(self._address)
 
     def _head(self) -> int:
         return one(self._commits.execute(statement("load/head")))

@@ -40,7 +40,7 @@ def now() -> datetime:
 def ended_run(job: str, by: str, started: datetime, exit_code: int, result: Mapping[str, Any]) -> Run:
     """A run that ends now, from what the verb printed with --json (empty where it printed nothing)."""
     outcome = str(result.get("outcome", "killed" if exit_code < 0 else "error" if exit_code else "done"))
-    counts = {name: result[name] for name in COUNTS if name in result}
+    counts = {name: result[name] for name in COUNTS if name in result} | dict(result.get("done", {}))
     return Run(job, by, started, now(), outcome, exit_code, counts, _error(exit_code, result))
 
 

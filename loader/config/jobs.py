@@ -10,8 +10,8 @@ from loader import cron
 from loader.config import values
 from loader.config.section import Section, key
 
-JOBS = ("load",)
-LATER = ("maintain", "refresh", "export")
+JOBS = ("load", "maintain")
+LATER = ("refresh", "export")
 
 
 def _job(name: str) -> str:
@@ -35,7 +35,7 @@ def _zone(name: str) -> str:
 class Job(Section):
     """`[[schedule]]`: one job of `loader schedule`."""
 
-    job: Annotated[str, AfterValidator(_job)] = key("Verb to run: load.", "text")
+    job: Annotated[str, AfterValidator(_job)] = key("Verb to run: load or maintain.", "text")
     cron: Annotated[str, AfterValidator(_line)] | None = key(
         "When to run, as crontab means it (0 and 7 are Sunday); or every.",
         "text", default=None, shown="this or every",
@@ -72,3 +72,27 @@ class Freshness(Section):
         "Waiting time of a record from which status says fail, and status --check exits 3.",
         "duration", default=None, gt=0, shown="unset: no target",
     )  # fmt: skip
+
+
+class Maintain(Section):
+    """`[maintain]`: upkeep of the warehouse, by `loader maintain` and inside `loader run`."""
+
+    every: values.Duration = key(
+        "How often run does upkeep between its batches; 0s leaves it to loader maintain.",
+        "duration", default="1h",
+    )  # fmt: skip
+    target_file: values.Size = key(
+        "Small Parquet files of a lake are merged up to this size.", "size", default="64 MiB"
+    )
+    keep_snapshots: values.Duration = key(
+        "How long the past of a lake can be queried.", "duration", default="7d"
+    )
+    delete_after: values.Duration = key(
+        "How long a file that nothing needs any more is kept, for readers that still have it open.",
+        "duration", default="1d", ge=3600,
+    )  # fmt: skip
+    orphans_after: values.Duration = key(
+        "Age at which a file without a name in the catalogue counts as left by a kill and is deleted.",
+        "duration", default="1d", ge=3600,
+    )  # fmt: skip
+    keep_runs: values.Duration = key("How long the run history goes back.", "duration", default="90d")

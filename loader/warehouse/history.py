@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from loader.errors import LoaderError
 from loader.runs import Run, as_parameters
 from loader.statements import statement
-from loader.warehouse.change import changes, settled
+from loader.warehouse.change import Changes, changes, settled
 
 if TYPE_CHECKING:
     from loader.config import Config
@@ -27,12 +27,17 @@ def record(config: Config, runs: Sequence[Run]) -> LoaderError | None:
 
 
 def _record(config: Config, runs: Sequence[Run]) -> None:
-    worker = f"{socket.gethostname()}:{os.getpid()}"
     with changes(config) as warehouse:
+        insert(warehouse, config.pipeline, runs)
 
-        def insert() -> None:
-            for run in runs:
-                parameters = as_parameters(run, config.pipeline, worker)
-                warehouse.cursor.execute(statement("load/insert_run"), parameters)
 
-        warehouse.apply(insert)
+def insert(warehouse: Changes, pipeline: str, runs: Sequence[Run]) -> None:
+    """Add the runs in one transaction of an open warehouse. Raises our errors."""
+    worker = f"{socket.gethostname()}:{os.getpid()}"
+
+    def rows() -> None:
+        for run in runs:
+            parameters = as_parameters(run, pipeline, worker)
+            warehouse.cursor.execute(statement("load/insert_run"), parameters)
+
+    warehouse.apply(rows)

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from loader.config import Config
 
 LOG = logging.getLogger("loader.warehouse")
-FLUSH_EVERY = 1_000  # commits; one flush takes about half a second then
+FLUSH_EVERY = 1_000  # changes; one flush takes about half a second then
+TURNS = 2  # a load that is one batch takes two numbers: the batch's, and the one of its row in the history
 
 
 class Upkeep:
@@ -38,7 +39,7 @@ class Upkeep:
     def committed(self, seq: int) -> None:
         """A batch is durable: what fails here is said, and tried again later."""
         try:
-            if self._changes.data is not None and seq % self._flush_every == 0:
+            if self._changes.data is not None and seq % self._flush_every < TURNS:
                 self._flush()
             if self._steps is None and self._is_due():
                 self._steps = self._maintain()

@@ -221,3 +221,20 @@ def test_upkeep_is_due_once_for_all_writers(tmp_path: Path) -> None:
         assert not upkeep._is_due()
     never = Maintain.model_validate({"every": "0s"})
     assert never.every == 0
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_inlined_rows_are_flushed_though_the_history_takes_numbers_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: int
+) -> None:
+    """Loads of one batch have only even or only odd numbers: the flush comes all the same."""
+    monkeypatch.setattr(Upkeep.__init__, "__defaults__", (4,))
+    config = make_config(tmp_path)
+    run = ended_run("load", "command", now(), 0, {"outcome": "caught_up"})
+    for _ in range(first):
+        load(config, batches=0)
+        assert record(config, [run]) is None
+    for number in range(3):
+        load(config, first=number, batches=1, rows=10)
+        assert record(config, [run]) is None
+    assert list((config.warehouse.data_path / "loader").rglob("ducklake-*.parquet"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -39,15 +40,22 @@ def now() -> datetime:
 
 def ended_run(job: str, by: str, started: datetime, exit_code: int, result: Mapping[str, Any]) -> Run:
     """A run that ends now, from what the verb printed with --json (empty where it printed nothing)."""
-    outcome = str(result.get("outcome", "killed" if exit_code < 0 else "error" if exit_code else "done"))
+    outcome = str(result.get("outcome", _outcome(exit_code)))
     counts = {name: result[name] for name in COUNTS if name in result} | dict(result.get("done", {}))
     return Run(job, by, started, now(), outcome, exit_code, counts, _error(exit_code, result))
+
+
+def _outcome(exit_code: int) -> str:
+    """What the code alone says; SIGTERM without a word came before the verb had begun."""
+    if exit_code == -signal.SIGTERM:
+        return "stopped"
+    return "killed" if exit_code < 0 else "error" if exit_code else "done"
 
 
 def _error(exit_code: int, result: Mapping[str, Any]) -> str | None:
     error = result.get("error")
     if not isinstance(error, Mapping):
-        return f"ended by signal {-exit_code}" if exit_code < 0 else None
+        return f"ended by signal {-exit_code}" if _outcome(exit_code) == "killed" else None
     address = f"{error['address']}: " if error.get("address") else ""
     return shortened(f"{address}{error.get('message', '')}")
 

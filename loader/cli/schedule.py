@@ -141,7 +141,7 @@ class Log:
         facts: dict[str, Any] = {"job": job.job, "outcome": run.outcome, "exit_code": run.exit_code}
         facts |= {"seconds": round(run.seconds, 2)}
         facts |= {name: count for name, count in run.counts.items() if count}
-        if run.outcome == "error" or run.exit_code < 0:
+        if run.outcome in ("error", "killed"):
             self.failed += 1
             facts |= {"error": run.error} if run.error else {}
             facts |= {"again_in": retry_in} if retry_in is not None else {}

@@ -175,6 +175,8 @@ def test_a_turn_lasts_as_long_as_its_job(tmp_path: Path) -> None:
         (1, {"outcome": "error", "error": {"address": "a", "message": "b\nc"}}, "error", "a: b c"),
         (-9, {}, "killed", "ended by signal 9"),
         (143, {"outcome": "stopped"}, "stopped", None),
+        (-15, {}, "stopped", None),
+        (7, {}, "error", None),
         (1, {"outcome": "error", "error": {"message": "x" * 999}}, "error", "x" * 299 + "…"),
     ],
 )

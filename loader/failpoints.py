@@ -27,6 +27,9 @@ PLACES = (
     "in_revoke",
 )
 
+UPKEEP = ("mid_change", "before_change_commit", "after_change_commit", "mid_orphans")
+"""Places in the changes that are no batch: maintenance, and the run history."""
+
 _armed = os.environ.get("LOADER_FAIL", "")
 _hits = 0
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from loader.cli.freshness import freshness, sentence
 from loader.errors import ActionNeeded, BrokerAway, ComparisonFailed
 
 if TYPE_CHECKING:
@@ -19,13 +20,17 @@ STALLED_AFTER = 3  # times batch.wait without a commit, with lag
 
 def status(
     ctx: typer.Context,
-    check: Annotated[bool, typer.Option("--check", help="Exit 3 when stalled; for health checks.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Exit 3 when stalled, failed or stale; for health checks.")
+    ] = False,
 ) -> None:
     """Committed and end offset, lag, last batch, totals and quarantine."""
     result = report(ctx.obj.config())
     ctx.obj.emit(result, lambda: _print(ctx.obj, result))
     if check and result["state"] in ("stalled", "failed"):
         raise ComparisonFailed(f"the pipeline is {result['state']}", address=result["pipeline"])
+    if check and result["freshness"] and result["freshness"]["state"] == "fail":
+        raise ComparisonFailed(sentence(result["freshness"]), address=result["pipeline"])
 
 
 def report(config: Config) -> dict[str, Any]:
@@ -42,6 +47,7 @@ def report(config: Config) -> dict[str, Any]:
         "problem": problem,
         "partitions": partitions,
         "lag": lag,
+        "freshness": freshness(config, partitions),
         "event_time_lag_s": _rounded(last.get("event_age_s")),
         "last_success": last.get("committed_at"),
         "worker": {"name": last["worker"]} if last else None,
@@ -171,6 +177,8 @@ def _print(context: Context, result: dict[str, Any]) -> None:
     out.print(f"totals: {totals}")
     if result["last_success"]:
         out.print(f"last commit: {result['last_success']}, lag {result['lag']} records")
+    if result["freshness"]:
+        out.print(sentence(result["freshness"]))
     if result["quarantine"]["open"]:
         out.print(f"quarantine: {result['quarantine']['open']:,} open")
         reasons = list(result["quarantine"]["by_reason"].items())

@@ -15,7 +15,7 @@ from loader.config import client as client_rules
 from loader.config.defaults import misfit
 from loader.config.mistakes import nearest
 from loader.config.model import Batch, Limits, parse_address
-from loader.config.values import Toml, Tree, as_tuple, is_zone, iso_text, parse_size
+from loader.config.values import Toml, Tree, as_tuple, is_zone, iso_text, parse_duration, parse_size
 from loader.types import COERCED, STAMPS, SqlType, TypeSyntaxError, parse_type
 
 if TYPE_CHECKING:
@@ -44,6 +44,10 @@ def findings(tree: Tree) -> Iterator[Finding]:
     yield from _client(tree)
     yield from _warehouse(tree)
     yield from _limits(tree)
+    yield from _freshness(tree)
+    for number, job in enumerate(at(tree, "schedule", of=list) or ()):
+        if isinstance(job, dict):
+            yield from _job(("schedule", str(number)), job)
     columns = at(tree, "table", "columns", of=dict) or {}
     yield from _ids(tree, columns)
     yield from _duplicates(tree)
@@ -108,6 +112,22 @@ def _limits(tree: Tree) -> Iterator[Finding]:
         size = _size(at(tree, *path), default)
         if size is not None and size > memory // 2:
             yield Finding(path, "must be at most half of limits.memory")
+
+
+def _freshness(tree: Tree) -> Iterator[Finding]:
+    warn, fail = (_parsed(parse_duration, at(tree, "freshness", name)) for name in ("warn", "fail"))
+    if warn is not None and fail is not None and warn > fail:
+        yield Finding(("freshness", "warn"), "must not be more than freshness.fail")
+
+
+def _job(path: tuple[str, ...], job: Tree) -> Iterator[Finding]:
+    every, jitter = (_parsed(parse_duration, job.get(name)) for name in ("every", "jitter"))
+    if ("cron" in job) == ("every" in job):
+        yield Finding((*path, "cron"), "give either cron or every")
+    elif every is not None and jitter is not None and jitter >= every > 0:
+        yield Finding((*path, "jitter"), "must be less than every")
+    if "every" in job and "zone" in job:
+        yield Finding((*path, "zone"), "is for cron only")
 
 
 def _size(value: Toml, default: Toml) -> int | None:

@@ -36,7 +36,9 @@ class Key(NamedTuple):
 
 
 def dotted(path: tuple[str, ...]) -> str:
-    """Write the path as TOML does: `kafka.client."sasl.username"`."""
+    """Write the path as TOML does: `kafka.client."sasl.username"`; `schedule[0].cron` in a list of tables."""
+    if path[:1] in _lists() and len(path) > 1 and path[1].isdigit():
+        return f"{path[0]}[{path[1]}]" + (f".{dotted(path[2:])}" if path[2:] else "")
     return ".".join(part if _BARE.fullmatch(part) else json.dumps(part, ensure_ascii=False) for part in path)
 
 
@@ -72,13 +74,17 @@ def nearest_key(path: tuple[str, ...]) -> str:
         near = get_close_matches(path[-1].casefold(), by_name, n=1)
         if near:
             found = by_name[near[0]]
+            if found[:1] in _lists() and found[:1] == path[:1]:
+                return dotted((*path[:-1], found[-1]))
             same_column = found[:2] == ("table", "columns") and path[:2] == found[:2]
             return dotted((*path[:-1], found[-1]) if same_column else found)
     return ""
 
 
 def _general(path: tuple[str, ...]) -> tuple[str, ...]:
-    """Replace the name of a column in the path by COLUMN."""
+    """Replace the name of a column in the path by COLUMN, and drop the number in a list of tables."""
+    if path[:1] in _lists() and path[1:2] and path[1].isdigit():
+        return (path[0], *path[2:])
     return (*path[:2], COLUMN, *path[3:]) if path[:2] == ("table", "columns") and path[2:] else path
 
 
@@ -87,7 +93,7 @@ def _default(field: FieldInfo) -> str:
         return ""
     if _shown(field):
         return f"({_shown(field)})"
-    return "{}" if field.default == {} else json.dumps(field.default)
+    return "{}" if field.default == {} else json.dumps(field.default)  # a tuple becomes a list
 
 
 def _shown(field: FieldInfo) -> str:
@@ -107,6 +113,13 @@ def _sections() -> frozenset[tuple[str, ...]]:
 
 
 @cache
+def _lists() -> frozenset[tuple[str, ...]]:
+    """The lists of tables: `[[schedule]]`."""
+    fields = Config.model_fields.items()
+    return frozenset((name,) for name, field in fields if _origin(field.annotation) is tuple)
+
+
+@cache
 def _all() -> tuple[tuple[str, ...], ...]:
     return (*_fields(), ("table", "columns", COLUMN))
 
@@ -120,9 +133,15 @@ def _walk(model: type[BaseModel], path: tuple[str, ...]) -> Iterator[tuple[tuple
             yield from _walk(below, (*here, COLUMN) if get_origin(field.annotation) is dict else here)
 
 
+def _origin(annotation: object) -> object:
+    return get_origin(get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation)
+
+
 def _model_of(annotation: object) -> type[BaseModel] | None:
     if get_origin(annotation) is dict:
         annotation = get_args(annotation)[1]
     if get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
+    if get_origin(annotation) is tuple:
         annotation = get_args(annotation)[0]
     return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None

@@ -11,10 +11,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, SecretStr
 
 from loader.config import client as client_rules
 from loader.config import values
+from loader.config.jobs import Freshness, Job, Maintain
+from loader.config.section import Section, key
 from loader.types import SqlType, parse_type
 
 if TYPE_CHECKING:
@@ -23,23 +25,6 @@ if TYPE_CHECKING:
 HIDDEN = "***"
 
 Kind = Literal["ducklake", "duckdb"]
-
-
-def key(sentence: str, kind: str, *, shown: str = "", **rules: values.Toml) -> values.Toml:
-    """Declare a key; `shown` describes a default that TOML cannot write."""
-    return Field(description=sentence, json_schema_extra={"kind": kind, "shown": shown}, **rules)
-
-
-class Section(BaseModel):
-    """A table of the file; unknown keys and values of another type are mistakes."""
-
-    model_config = ConfigDict(
-        strict=True, extra="forbid", frozen=True, validate_default=True, hide_input_in_errors=True
-    )
-
-    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
-        """Show nothing: only Config knows which values were given as references."""
-        return ()
 
 
 class Kafka(Section):
@@ -279,6 +264,9 @@ class Config(Section):
     table: Table
     batch: Batch = Field(default_factory=Batch)
     limits: Limits = Field(default_factory=Limits)
+    freshness: Freshness = Field(default_factory=Freshness)
+    maintain: Maintain = Field(default_factory=Maintain)
+    schedule: Annotated[tuple[Job, ...], BeforeValidator(values.as_tables)] = ()
 
     _file: Path | None = PrivateAttr(default=None)
     _hidden: frozenset[tuple[str, ...]] = PrivateAttr(default=frozenset())

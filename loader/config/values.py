@@ -90,6 +90,15 @@ def as_tuple(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
+def as_tables(value: object) -> object:
+    """A list of tables as a tuple."""
+    if isinstance(value, tuple):
+        return value
+    if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
+        raise ValueError("must be a list of tables: write [[...]] above each")
+    return tuple(value)
+
+
 def setting_text(value: object) -> object:
     """Give the text that the client expects for a TOML number or truth value."""
     if isinstance(value, bool):

@@ -12,6 +12,7 @@ from loader.errors import WarehouseMismatch
 from loader.statements import names, statement
 from loader.warehouse.attach import connect
 from loader.warehouse.files import make_folder, sync, sync_new_file
+from loader.warehouse.owners import claim
 from loader.warehouse.transaction import transaction
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ def create_file(address: Address) -> None:
 def open_warehouse(address: Address, memory: int | None) -> duckdb.DuckDBPyConnection:
     """Create what is missing and attach for writing; all migrations are applied."""
     create_file(address)
+    if address.kind == "ducklake":
+        claim(address.data_path, address.file)
     home = connect(address, memory=memory)
     try:
         migrate(home)

@@ -6,8 +6,10 @@ is closed in the process that holds it, so opening the file here would unlock it
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
+import time
 from pathlib import Path
 
 import duckdb
@@ -15,6 +17,8 @@ import duckdb
 from loader.errors import WarehouseAway
 from loader.statements import statement
 from loader.warehouse.files import make_folder, sync_new_file
+
+LOG = logging.getLogger("loader.warehouse")
 
 
 def publish(cursor: duckdb.DuckDBPyConnection, file: Path, copy: Path) -> None:
@@ -32,3 +36,29 @@ def publish(cursor: duckdb.DuckDBPyConnection, file: Path, copy: Path) -> None:
     sync_new_file(temporary)
     temporary.replace(copy)
     sync_new_file(copy)
+
+
+class Publisher:
+    """Renews the published copy of a DuckDB file every `every` seconds, and at the end."""
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, file: Path, copy: Path, every: float) -> None:
+        self._cursor, self._file, self._copy, self._every = cursor, file, copy, every
+        self._stale = True
+        self._last = -every
+
+    def committed(self) -> None:
+        """The file has changed; publish it if the copy is old enough."""
+        self._stale = True
+        if time.monotonic() - self._last >= self._every:
+            self.renew()
+
+    def renew(self) -> None:
+        """Publish now, unless the copy is up to date. A failure is a warning: the load goes on."""
+        if not self._stale:
+            return
+        try:
+            publish(self._cursor, self._file, self._copy)
+            self._stale = False
+        except (WarehouseAway, OSError, duckdb.Error) as failure:
+            LOG.warning("the published copy was not renewed: %s", failure)
+        self._last = time.monotonic()

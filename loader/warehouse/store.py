@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,20 +13,22 @@ import duckdb
 import pyarrow as pa
 
 from loader.contract import Contract
-from loader.errors import HeadMoved, LoaderError, Restart
+from loader.errors import HeadMoved, Restart
 from loader.model import Batch, Identity, Position, Receipt
 from loader.statements import statement
-from loader.warehouse.attach import translated, unwritable
+from loader.warehouse.attach import translated
+from loader.warehouse.change import Changes, own_errors
 from loader.warehouse.commit import commit, take_head
 from loader.warehouse.files import WriterLock, make_folder
 from loader.warehouse.follow import Follower
 from loader.warehouse.limit import Breaker
 from loader.warehouse.migrate import open_warehouse
+from loader.warehouse.publish import Publisher
 from loader.warehouse.rehearse import compile_checks
 from loader.warehouse.split import Split, Splitter
 from loader.warehouse.stage import Staged, Stager, registered
-from loader.warehouse.transaction import CommitFailed, is_conflict, one, transaction
-from loader.warehouse.upkeep import LOG, Flusher, Publisher
+from loader.warehouse.transaction import CommitFailed, one, transaction
+from loader.warehouse.upkeep import Upkeep
 
 if TYPE_CHECKING:
     from loader.config import Config
@@ -87,17 +89,18 @@ class DuckWarehouse:
             breaker=self._breaker,
             follower=self._follower,
         )
-        self._flusher, self._publisher = self._make_upkeep()
+        data = config.warehouse.data_path if self._is_lake else None
+        lock = self._lock if self._is_lake else None
+        self._upkeep = Upkeep(config, Changes(self._commits, lock, self._address, data))
+        self._publisher = self._make_publisher()
 
-    def _make_upkeep(self) -> tuple[Flusher | None, Publisher | None]:
-        address, cursor = self._config.warehouse, self._commits
-        if self._is_lake:
-            return Flusher(cursor, address.data_path), None
-        if address.publish_path is None:
-            return None, None
-        publisher = Publisher(cursor, address.file, address.publish_path, address.publish_every)
+    def _make_publisher(self) -> Publisher | None:
+        address = self._config.warehouse
+        if self._is_lake or address.publish_path is None:
+            return None
+        publisher = Publisher(self._commits, address.file, address.publish_path, address.publish_every)
         publisher.renew()
-        return None, publisher
+        return publisher
 
     def _prepare_target(self) -> None:
         self._follower.refuse_other_pairs()
@@ -109,19 +112,8 @@ class DuckWarehouse:
     def _turn(self) -> AbstractContextManager[None]:
         return self._lock.held() if self._is_lake else nullcontext()
 
-    @contextmanager
-    def _own_errors(self) -> Iterator[None]:
-        """What DuckDB and the file system raise, as our errors; a lost race is HeadMoved."""
-        try:
-            yield
-        except (CommitFailed, duckdb.Error) as error:
-            if is_conflict(error):
-                raise HeadMoved(str(error)) from error
-            if isinstance(error, CommitFailed):
-                raise
-            raise translated(error, self._address) from error
-        except OSError as error:
-            raise unwritable(error, self._address) from error
+    def _own_errors(self) -> AbstractContextManager[None]:
+        return own_errors(self._address)
 
     def _head(self) -> int:
         return one(self._commits.execute(statement("load/head")))
@@ -194,12 +186,7 @@ class DuckWarehouse:
         """The batch is durable already: what fails here is said, and tried again later."""
         if self._publisher:
             self._publisher.committed()
-        if self._flusher:
-            try:
-                with self._own_errors(), self._turn():
-                    self._flusher.committed(seq, lambda: take_head(self._commits, self._head()))
-            except (HeadMoved, CommitFailed, LoaderError) as failure:
-                LOG.warning("the catalogue's inlined rows were not flushed: %s", failure)
+        self._upkeep.committed(seq)
 
     def _settle(self, split: Split, unknown: CommitFailed) -> Receipt:
         """Learn by a write whether the batch is in. Raises Restart when it is not."""

@@ -1,90 +1,74 @@
-"""What a writer does between batches, so that commits stay quick and readers find a fresh copy."""
+"""What a writer does between its batches, so that commits stay quick and files few."""
 
 from __future__ import annotations
 
 import logging
-import os
 import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-import duckdb
-
-from loader.errors import WarehouseAway
+from loader.errors import HeadMoved, LoaderError
+from loader.runs import ended_run, now
 from loader.statements import statement
-from loader.warehouse.files import sync_new_file
-from loader.warehouse.publish import publish
-from loader.warehouse.transaction import CommitFailed, transaction
+from loader.warehouse.change import Changes
+from loader.warehouse.history import insert
+from loader.warehouse.maintenance import Maintenance
+from loader.warehouse.transaction import CommitFailed
+
+if TYPE_CHECKING:
+    from loader.config import Config
 
 LOG = logging.getLogger("loader.warehouse")
-FLUSH_EVERY = 1_000  # commits; one flush takes about half a second then
+FLUSH_EVERY = 1_000  # changes; one flush takes about half a second then
+TURNS = 2  # a load that is one batch takes two numbers: the batch's, and the one of its row in the history
 
 
-class Flusher:
-    """Empties the lake's inlined rows whenever the head's number is a multiple of `every`."""
+class Upkeep:
+    """Empties the lake's inlined rows at every `flush_every`th change; does maintenance when it is due.
 
-    def __init__(self, cursor: duckdb.DuckDBPyConnection, data: Path, every: int = FLUSH_EVERY) -> None:
-        self._cursor = cursor
-        self._data = data
-        self._every = every
+    One piece of maintenance after a commit, so that no batch waits for more than that.
+    """
 
-    def committed(self, seq: int, take_head: Callable[[], None]) -> None:
-        """Flush when it is time, as a change of its own that takes the head."""
-        if seq % self._every:
-            return
-        before, kept = self._files(), []
+    def __init__(self, config: Config, changes: Changes, flush_every: int = FLUSH_EVERY) -> None:
+        self._config = config
+        self._changes = changes
+        self._flush_every = flush_every
+        self._since = time.monotonic()
+        self._steps: Iterator[str] | None = None
+
+    def committed(self, seq: int) -> None:
+        """A batch is durable: what fails here is said, and tried again later."""
         try:
-            with transaction(self._cursor):
-                take_head()
-                self._cursor.execute(statement("warehouse/flush_inlined"))
-                for file in self._files() - before:
-                    sync_new_file(file, self._data.parent)
-                    kept.append(_second_name(file))
-        except CommitFailed:
-            _put_back(kept)  # DuckLake removes what it wrote, also when the commit takes effect later
-            raise
-        finally:
-            for name in kept:
-                name.unlink(missing_ok=True)
+            if self._changes.data is not None and seq % self._flush_every < TURNS:
+                self._flush()
+            if self._steps is None and self._is_due():
+                self._steps = self._maintain()
+            if self._steps is not None and next(self._steps, None) is None:
+                self._steps = None
+        except (HeadMoved, CommitFailed, LoaderError) as failure:
+            self._steps = None
+            LOG.warning("upkeep of the warehouse was not finished, later again: %s", failure)
 
-    def _files(self) -> set[Path]:
-        return set(self._data.rglob("*.parquet"))
+    def _flush(self) -> None:
+        self._changes.apply(
+            lambda: self._changes.cursor.execute(statement("warehouse/flush_inlined")).fetchall()
+        )
 
+    def _is_due(self) -> bool:
+        """Whether it is time, and no other process has done it."""
+        every = self._config.maintain.every
+        if not every or time.monotonic() - self._since < every:
+            return False
+        self._since = time.monotonic()
+        ago = self._changes.cursor.execute(statement("maintain/last_run")).fetchone()
+        return not ago or ago[0] is None or ago[0] >= every
 
-def _second_name(file: Path) -> Path:
-    name = file.with_suffix(".keep")
-    os.link(file, name)
-    return name
-
-
-def _put_back(names: list[Path]) -> None:
-    for name in names:
-        file = name.with_suffix(".parquet")
-        if not file.exists():
-            os.link(name, file)
-
-
-class Publisher:
-    """Renews the published copy of a DuckDB file every `every` seconds, and at the end."""
-
-    def __init__(self, cursor: duckdb.DuckDBPyConnection, file: Path, copy: Path, every: float) -> None:
-        self._cursor, self._file, self._copy, self._every = cursor, file, copy, every
-        self._stale = True
-        self._last = -every
-
-    def committed(self) -> None:
-        """The file has changed; publish it if the copy is old enough."""
-        self._stale = True
-        if time.monotonic() - self._last >= self._every:
-            self.renew()
-
-    def renew(self) -> None:
-        """Publish now, unless the copy is up to date. A failure is a warning: the load goes on."""
-        if not self._stale:
-            return
-        try:
-            publish(self._cursor, self._file, self._copy)
-            self._stale = False
-        except (WarehouseAway, OSError, duckdb.Error) as failure:
-            LOG.warning("the published copy was not renewed: %s", failure)
-        self._last = time.monotonic()
+    def _maintain(self) -> Iterator[str]:
+        maintenance = Maintenance(self._changes, self._config.maintain, self._config.warehouse)
+        begun = now()
+        for step in maintenance.steps():
+            LOG.info("upkeep: %s", step)
+            yield step
+        result = {"outcome": "done", "done": maintenance.done}
+        insert(self._changes, self._config.pipeline, [ended_run("maintain", "run", begun, 0, result)])
+        yield "written into the history"

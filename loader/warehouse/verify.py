@@ -81,9 +81,12 @@ def _files(reader: Reader) -> Check:
     if named:
         reader.rows("read/file_rows", files=named)
     reader.of_table("read/read_all")
-    unknown = _unknown_files(reader, set(named))
-    note = f"; {len(unknown)} without a name (a batch under way, or left by a kill)" if unknown else ""
-    return Check("files", "ok", f"{len(named)} files exist and can be read{note}")
+    (old,) = (row["files"] for row in reader.rows("read/old_files"))
+    unknown = len(_unknown_files(reader, set(named))) - old
+    notes = [f"{len(named)} files exist and can be read"]
+    notes += [f"{old} old ones are kept for snapshots and readers"] if old else []
+    notes += [f"{unknown} without a name (a batch under way, or left by a kill)"] if unknown > 0 else []
+    return Check("files", "ok", "; ".join(notes))
 
 
 def _named_files(reader: Reader) -> list[str]:

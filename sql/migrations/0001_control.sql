@@ -103,3 +103,17 @@ CREATE TABLE lake.loader.duplicates (
     first_batch BIGINT,
     differs BOOLEAN NOT NULL          -- other content than the first one: only with on_conflict = "keep_first"
 );
+
+-- What ran when, and how it ended: jobs of `loader schedule`, and verbs that were typed.
+CREATE TABLE lake.loader.runs (
+    pipeline VARCHAR NOT NULL,
+    job VARCHAR NOT NULL,             -- the verb: load
+    started_by VARCHAR NOT NULL,      -- schedule or command
+    worker VARCHAR NOT NULL,          -- host:process of who wrote this row
+    started_at TIMESTAMPTZ NOT NULL,
+    ended_at TIMESTAMPTZ NOT NULL,
+    outcome VARCHAR NOT NULL,         -- caught_up, stopped, limit_reached, done, error, killed
+    exit_code INTEGER NOT NULL,       -- negative: ended by this signal
+    counts VARCHAR NOT NULL,          -- JSON: what the verb says that it has done
+    error VARCHAR                     -- one line; NULL where all went well
+);

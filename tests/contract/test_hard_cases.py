@@ -145,7 +145,7 @@ def test_records_given_twice_by_the_client_are_never_committed(tmp_path: Path) -
 
 def test_the_catalogue_is_flushed_and_stays_sound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every so many commits inlined rows go to files, whichever process makes them; verify stays true."""
-    monkeypatch.setattr(upkeep.Flusher.__init__, "__defaults__", (5,))
+    monkeypatch.setattr(upkeep.Upkeep.__init__, "__defaults__", (5,))
     config = make_config(tmp_path)
     opened(tmp_path, "ducklake").close()
     for number in range(12):

@@ -242,6 +242,48 @@ def test_an_option_without_key_or_value_is_a_mistake(tmp_path: Path, option: str
     assert mistakes(tmp_path, option) == ("--set: must be KEY=VALUE, such as kafka.topic=orders",)
 
 
+@pytest.mark.parametrize(
+    ("job", "told"),
+    [
+        ('job = "load"', "schedule[0].cron: give either cron or every"),
+        ('job = "load"\ncron = "* * * * *"\nevery = "5s"', "schedule[0].cron: give either cron or every"),
+        ('job = "refresh"\nevery = "5s"', "refresh and export are not supported yet"),
+        (
+            'jobb = "load"\njob = "load"\nevery = "5s"',
+            "schedule[0].jobb: unknown key; did you mean schedule[0].job?",
+        ),
+        (
+            'job = "load"\ncron = "61 * * * *"',
+            "schedule[0].cron: the minute goes from 0 to 59, and 61 does not",
+        ),
+        ('job = "load"\ncron = "0 0 30 2 *"', "names no day that exists"),
+        ('job = "load"\ncron = "0 0 * *"', "must have five fields"),
+        ('job = "load"\ncron = "@daily"\nzone = "Europe/Brelin"', "schedule[0].zone: must be a time zone"),
+        ('job = "load"\nevery = "5s"\nzone = "UTC"', "schedule[0].zone: is for cron only"),
+        ('job = "load"\nevery = "5s"\njitter = "5s"', "schedule[0].jitter: must be less than every"),
+    ],
+)
+def test_a_job_says_what_runs_and_when(tmp_path: Path, job: str, told: str) -> None:
+    """Each mistake in a list of tables names its entry."""
+    (line,) = mistakes(tmp_path, text=f"{SMALL}[[schedule]]\n{job}\n")
+    assert told in line
+
+
+def test_a_schedule_is_a_list_of_tables(tmp_path: Path) -> None:
+    """One table instead of a list is said plainly; several jobs keep their order."""
+    assert "must be a list of tables" in mistakes(tmp_path, text=f"{SMALL}[schedule]\njob = 'load'\n")[0]
+    one = "[[schedule]]\njob = 'load'\nevery = '5s'\n"
+    other = "[[schedule]]\njob = 'load'\ncron = '@daily'\nargs = ['-q']\n"
+    first, second = load(tmp_path, text=SMALL + one + other).schedule
+    assert (first.every, second.cron, second.args) == (5.0, "@daily", ("-q",))
+
+
+def test_the_warning_comes_before_the_failure(tmp_path: Path) -> None:
+    """A freshness target whose warning is later than its failure is a mistake."""
+    assert load(tmp_path, "freshness.warn=15m", "freshness.fail=1h").freshness.fail == 3600
+    assert "freshness.warn" in mistakes(tmp_path, "freshness.warn=2h", "freshness.fail=1h")[0]
+
+
 def test_lists_of_tables_cannot_be_overridden(tmp_path: Path) -> None:
     """No option reaches into a list of tables."""
     text = SMALL + '[[things]]\njob = "load"\n'
@@ -315,6 +357,7 @@ quarantine = 2
 def test_an_empty_file_lists_every_required_key(tmp_path: Path) -> None:
     """Missing sections do not hide the keys that are missing in them."""
     required = {key.path for key in documented_keys() if not key.default and "NAME" not in key.path}
+    required.remove("schedule.job")  # of each job, and there is none
     found = mistakes(tmp_path, text="")
     assert set(found) == {f"loader.toml: {path}: is missing" for path in required | {"table.columns"}}
 
@@ -626,7 +669,7 @@ def example_lines() -> Mapping[str, tuple[str, str, bool]]:
     found: dict[str, tuple[str, str, bool]] = {}
     section, comment = "", ""
     for line in (CONFIG / "example.toml").read_text(encoding="utf-8").splitlines():
-        if table := re.fullmatch(r"\[(.*)\]", line):
+        if table := re.fullmatch(r"\[\[?([^\]]*)\]\]?", line):
             section = table[1].replace("order_id", "NAME") + "."
             found[table[1]] = (comment, "{}", True)
         elif assignment := re.fullmatch(r"(# )?([a-z_]+) = (.*)", line):
@@ -640,6 +683,7 @@ def test_the_example_shows_every_key_with_its_default(key: Key) -> None:
     """Each key stands below its sentence; active lines show real defaults, an unset key is a comment."""
     sentence, value, active = example_lines()[key.path]
     if key.default.startswith("("):
+        active = active and key.path != "schedule.cron"  # a job needs one of the two
         assert (sentence, active) == (f"{key.sentence} {key.default}", False)
         return
     assert (sentence, active) == (key.sentence, True)
@@ -655,6 +699,8 @@ def test_the_example_loads_as_it_is_and_with_every_line_active(tmp_path: Path) -
         one = text.replace(f"# {line}", line)
         if line.startswith("publish"):
             one = one.replace("ducklake:sqlite:../warehouse/catalog.sqlite", "w.duckdb")
+        if line == 'every = "30s"':
+            one = one.replace('cron = "*/5 * * * *"\n', "").replace('\nzone = "UTC"', "")
         if line.startswith(("event_time", "zone", "one_of", "default", "epoch")):
             continue  # these need a column of another type than the one shown
         assert load(tmp_path, text=one, KAFKA_PASSWORD="x") != shown or line.startswith("group"), line
@@ -663,7 +709,7 @@ def test_the_example_loads_as_it_is_and_with_every_line_active(tmp_path: Path) -
 def test_every_default_in_the_example_is_the_real_one(tmp_path: Path) -> None:
     """Taking out every line that has a default changes nothing."""
     text = (CONFIG / "example.toml").read_text(encoding="utf-8")
-    optional = {key.path.rsplit(".", 1)[-1] for key in documented_keys() if key.default}
+    optional = {key.path.rsplit(".", 1)[-1] for key in documented_keys() if key.default} - {"cron"}
     without = "\n".join(line for line in text.splitlines() if line.split(" = ")[0] not in optional)
     assert without.count("\n") < text.count("\n") - 10
     assert load(tmp_path, text=without) == load(tmp_path, text=text)

@@ -1,0 +1,29 @@
+"""What every section of the configuration is made of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from loader.config import values
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def key(sentence: str, kind: str, *, shown: str = "", **rules: values.Toml) -> values.Toml:
+    """Declare a key; `shown` describes a default that TOML cannot write."""
+    return Field(description=sentence, json_schema_extra={"kind": kind, "shown": shown}, **rules)
+
+
+class Section(BaseModel):
+    """A table of the file; unknown keys and values of another type are mistakes."""
+
+    model_config = ConfigDict(
+        strict=True, extra="forbid", frozen=True, validate_default=True, hide_input_in_errors=True
+    )
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """Show nothing: only Config knows which values were given as references."""
+        return ()

@@ -1,0 +1,240 @@
+"""Upkeep: few files, bounded catalogue, nothing that anybody needs is removed, and `verify` stays true."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loader.config import Config, Maintain
+from loader.model import Identity
+from loader.runs import ended_run, now
+from loader.warehouse.attach import connect
+from loader.warehouse.change import changes
+from loader.warehouse.history import record
+from loader.warehouse.maintenance import Maintenance
+from loader.warehouse.reading import Reader
+from loader.warehouse.store import DuckWarehouse
+from loader.warehouse.upkeep import Upkeep
+from loader.warehouse.verify import checks
+from tests.making import KINDS, batch, make_config, order
+
+AT_ONCE = {"keep_snapshots": "0s"}
+BATCHES, ROWS = 12, 100
+
+
+def load(config: Config, first: int = 0, batches: int = BATCHES, rows: int = ROWS) -> None:
+    """Commit batches of new orders, with a twin and a refused record in each."""
+    warehouse = DuckWarehouse(config)
+    if not warehouse.recorded():
+        warehouse.record(Identity("cluster", "orders", "topic-id", 1), {0: 0})
+    for number in range(first, first + batches):
+        values = [*(order(number * rows + row) for row in range(rows)), order(0), b"{"]
+        warehouse.commit(warehouse.split(warehouse.stage(batch((0, number * len(values), values)))))
+    warehouse.close()
+
+
+def maintain(config: Config) -> tuple[dict[str, int], dict[str, int], dict[str, int]]:
+    """All upkeep; the numbers before and after, and what was done."""
+    with changes(config) as warehouse:
+        work = Maintenance(warehouse, config.maintain, config.warehouse)
+        before = work.numbers()
+        list(work.steps())
+        return before, work.numbers(), work.done
+
+
+def sound(config: Config, batches: int = BATCHES) -> None:
+    """`verify` is true and every row is there."""
+    with Reader(config) as reader:
+        assert [check for check in checks(reader) if check.status != "ok"] == []
+        assert reader.of_pipeline("read/totals")[0]["loaded"] == batches * ROWS
+        assert reader.home.execute("SELECT count(*) FROM lake.orders").fetchone() == (batches * ROWS,)
+
+
+def age(config: Config, seconds: float) -> None:
+    """Let everything in the lake be so much older: files, snapshots, and the list of files to delete."""
+    for file in config.warehouse.data_path.rglob("*"):
+        if file.is_file():
+            os.utime(file, (time.time() - seconds,) * 2)
+    with closing(sqlite3.connect(config.warehouse.file)) as catalogue, catalogue:
+        for table, column in (
+            ("ducklake_snapshot", "snapshot_time"),
+            ("ducklake_files_scheduled_for_deletion", "schedule_start"),
+        ):
+            catalogue.execute(
+                f"UPDATE {table} SET {column} = strftime('%Y-%m-%d %H:%M:%f', substr({column}, 1, 23), "
+                f"'-{seconds} seconds') || '+00'"
+            )
+
+
+def test_small_files_become_few(tmp_path: Path) -> None:
+    """A file per batch becomes one; rows, ledger and proof are as before; then there is nothing to do."""
+    config = make_config(tmp_path)
+    load(config)
+    before, after, done = maintain(config)
+    assert before["files"] == BATCHES
+    assert (done["merged_files"], done["made_files"]) == (BATCHES, 1)
+    assert after["files"] < BATCHES
+    sound(config)
+    assert maintain(config)[2].get("merged_files", 0) == 0
+    sound(config)
+    with Reader(config) as reader:
+        (files,) = (check.detail for check in checks(reader) if check.name == "files")
+    assert "old ones are kept for snapshots and readers" in files
+    assert "without a name" not in files
+
+
+def test_old_files_go_only_after_their_time(tmp_path: Path) -> None:
+    """What was merged away stays on disk for readers until `delete_after`; the named files never go."""
+    config = make_config(tmp_path, maintain=AT_ONCE)
+    load(config)
+    _, after, done = maintain(config)
+    assert done["expired_snapshots"] >= BATCHES
+    assert (after["snapshots"], done.get("deleted_files", 0)) == (1, 0)
+    assert after["files_on_disk"] > after["files"]
+    for _ in range(4):  # a file of the same date, or of the day before, is not older than a day
+        age(config, 5 * 3600 + 3540)
+        assert maintain(config)[2].get("deleted_files", 0) == 0
+    age(config, 49 * 3600)
+    _, after, done = maintain(config)
+    assert done["deleted_files"] >= BATCHES
+    assert done["orphans"] == 0
+    sound(config)
+
+
+def test_what_a_kill_left_goes_after_its_time(tmp_path: Path) -> None:
+    """A file without a name is deleted when it is old, not before; what is not a lake's file stays."""
+    config = make_config(tmp_path)
+    load(config)
+    folder = config.warehouse.data_path / "main" / "orders"
+    (whole,) = list(folder.glob("*.parquet"))[:1]
+    orphans = [folder / "loader-1-2.parquet", folder / "ducklake-3.parquet", folder / "ducklake-4.keep"]
+    for file in (*orphans, folder / "mine.parquet"):
+        file.write_bytes(whole.read_bytes())
+    assert maintain(config)[2]["orphans"] == 0
+    age(config, 25 * 3600)
+    assert maintain(config)[2]["orphans"] == len(orphans)
+    assert not any(file.exists() for file in orphans)
+    assert (folder / "mine.parquet").exists()
+    sound(config)
+
+
+def test_two_lakes_in_one_folder_keep_their_files(tmp_path: Path) -> None:
+    """The files of another lake are no orphans, however old they are."""
+    config = make_config(tmp_path)
+    other = make_config(tmp_path, warehouse={"path": "ducklake:sqlite:other.sqlite"})
+    load(config)
+    load(other)
+    age(config, 25 * 3600)
+    age(other, 25 * 3600)
+    assert "orphans" not in maintain(config)[2]
+    sound(config)
+    sound(other)
+
+
+def test_a_reader_keeps_its_snapshot(tmp_path: Path) -> None:
+    """A reader that began before sees the same rows after merging, expiry and another load."""
+    config = make_config(tmp_path, maintain=AT_ONCE)
+    load(config)
+    with Reader(config) as reader:
+        sql = "SELECT count(*), sum(amount), count(DISTINCT _batch) FROM lake.orders"
+        before = reader.home.execute(sql).fetchone()
+        maintain(config)
+        load(config, first=BATCHES, batches=2)
+        assert reader.home.execute(sql).fetchone() == before
+    sound(config, BATCHES + 2)
+
+
+def test_the_catalogue_stays_bounded(tmp_path: Path) -> None:
+    """Many small loads with upkeep in between: files, snapshots and catalogue do not grow with them."""
+    config = make_config(tmp_path, maintain=AT_ONCE)
+    sizes = []
+    for day in range(4):
+        load(config, first=day * 4, batches=4)
+        maintain(config)
+        age(config, 72 * 3600)
+        sizes.append(maintain(config)[1])
+    for name in ("files", "files_on_disk", "snapshots"):
+        assert sizes[-1][name] == sizes[1][name], (name, sizes)
+    assert sizes[-1]["catalogue_bytes"] < 1.5 * sizes[1]["catalogue_bytes"]
+    sound(config, 16)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_old_runs_are_forgotten(tmp_path: Path, kind: str) -> None:
+    """The history goes back as far as `keep_runs` says."""
+    config = make_config(tmp_path, kind, maintain={"keep_runs": "30d"})
+    load(config)
+    run = ended_run("load", "command", now(), 0, {"outcome": "caught_up"})
+    assert record(config, [run, run]) is None
+    with connect(config.warehouse) as home:
+        home.execute("UPDATE lake.loader.runs SET ended_at = ended_at - INTERVAL 31 DAY")
+    assert record(config, [run]) is None
+    assert maintain(config)[2]["forgotten_runs"] == 2
+    with Reader(config) as reader:
+        assert len(reader.of_pipeline("read/runs", job=None, most=10)) == 1
+    sound(config)
+
+
+def test_a_duckdb_file_is_checkpointed(tmp_path: Path) -> None:
+    """All of the write-ahead log moves into the file."""
+    config = make_config(tmp_path, "duckdb")
+    load(config)
+    _, after, _ = maintain(config)
+    assert after["bytes"] == config.warehouse.file.stat().st_size
+    sound(config)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_writer_does_upkeep_between_its_batches(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When it is due, each commit is followed by one piece of it, and the end of all is in the history."""
+    monkeypatch.setattr(Upkeep, "_is_due", lambda _: True)
+    config = make_config(tmp_path, kind)
+    load(config, batches=24, rows=ROWS)
+    with Reader(config) as reader:
+        runs = reader.of_pipeline("read/runs", job="maintain", most=50)
+        assert {(run["outcome"], run["started_by"]) for run in runs} == {("done", "run")}
+    if kind == "ducklake":
+        assert len(list((config.warehouse.data_path / "main").rglob("ducklake-*.parquet"))) >= 1
+    sound(config, 24)
+
+
+def test_upkeep_is_due_once_for_all_writers(tmp_path: Path) -> None:
+    """A writer does not repeat what another process has done within `maintain.every`."""
+    config = make_config(tmp_path, maintain={"every": "1h"})
+    load(config)
+    with changes(config) as warehouse:
+        upkeep: Any = Upkeep(config, warehouse)
+        assert not upkeep._is_due()
+        upkeep._since -= 3601
+        assert upkeep._is_due()
+        run = ended_run("maintain", "command", now(), 0, {"outcome": "done"})
+        assert record(config, [run]) is None
+        upkeep._since -= 3601
+        assert not upkeep._is_due()
+    never = Maintain.model_validate({"every": "0s"})
+    assert never.every == 0
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_inlined_rows_are_flushed_though_the_history_takes_numbers_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: int
+) -> None:
+    """Loads of one batch have only even or only odd numbers: the flush comes all the same."""
+    monkeypatch.setattr(Upkeep.__init__, "__defaults__", (4,))
+    config = make_config(tmp_path)
+    run = ended_run("load", "command", now(), 0, {"outcome": "caught_up"})
+    for _ in range(first):
+        load(config, batches=0)
+        assert record(config, [run]) is None
+    for number in range(3):
+        load(config, first=number, batches=1, rows=10)
+        assert record(config, [run]) is None
+    assert list((config.warehouse.data_path / "loader").rglob("ducklake-*.parquet"))

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from loader.cli.history import noted
 from loader.cli.words import sentence
 
 
@@ -31,10 +30,7 @@ def load(
         accept_quarantine=accept_quarantine,
         new_warehouse=new_warehouse,
     )
-    with noted(ctx.obj.config(), "load") as note:
-        result, signal = stream(ctx.obj.config(), bounds, lambda early: ctx.obj.emit(early, sentence(early)))
-        note.result = result
-        note.exit_code = 128 + signal if result["outcome"] == "stopped" else 0
+    result, signal = stream(ctx.obj.config(), bounds, lambda early: ctx.obj.emit(early, sentence(early)))
     ctx.obj.emit(result, sentence(result))
-    if note.exit_code:
-        raise typer.Exit(note.exit_code)
+    if result["outcome"] == "stopped":
+        raise typer.Exit(128 + signal)

@@ -18,7 +18,7 @@ def runs(
     job: Annotated[str | None, typer.Option(help="Only this verb, as `load`.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many runs.")] = 20,
 ) -> None:
-    """Show what ran when and how it ended, newest first: scheduled jobs, and verbs that were typed."""
+    """Show what ran when and how it ended, newest first: scheduled jobs, and upkeep that was typed."""
     from loader.warehouse.reading import Reader
 
     context: Context = ctx.obj

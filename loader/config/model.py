@@ -230,8 +230,8 @@ class Table(Section):
 class Batch(Section):
     """`[batch]`: when a batch is due; whichever comes first."""
 
-    records: int = key("Most records in a batch.", "whole number", default=125_000, ge=1)
-    bytes: values.Size = key("Most bytes of keys and values in a batch.", "size", default="32 MiB")
+    records: int = key("Most records in a batch.", "whole number", default=200_000, ge=1)
+    bytes: values.Size = key("Most bytes of keys and values in a batch.", "size", default="48 MiB")
     wait: values.Duration = key("Longest time a record waits for its batch.", "duration", default="10s", gt=0)
 
 

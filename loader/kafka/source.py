@@ -36,8 +36,8 @@ OTHERS = 1.0  # seconds between two looks at what the rest of the group has ackn
 class Limits:
     """What waits between the threads at most (about a batch), and what counts as too large."""
 
-    bytes: int = 32 << 20
-    records: int = 125_000
+    bytes: int = 48 << 20
+    records: int = 200_000
     message_bytes: int = 16 << 20
     memory: int = 1 << 30  # of the whole process; the client's own queue takes its share
 

@@ -91,7 +91,7 @@ def test_defaults_are_those_of_the_interface(tmp_path: Path) -> None:
     """A small file gets the documented defaults, and the group is named after the pipeline."""
     config = load(tmp_path)
     assert config.kafka.group == "orders"
-    assert (config.batch.records, config.batch.bytes, config.batch.wait) == (125_000, 32 * 2**20, 10.0)
+    assert (config.batch.records, config.batch.bytes, config.batch.wait) == (200_000, 48 * 2**20, 10.0)
     assert (config.limits.memory, config.limits.quarantine) == (2**30, 0.1)
     assert (config.limits.message_bytes, config.limits.stop) == (16 * 2**20, 8.0)
     assert config.limits.unreachable is None

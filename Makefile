@@ -18,7 +18,7 @@ lint: .venv/test.stamp
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: .venv/test.stamp
+bench: .venv/test.stamp  ## speed as a share of what this machine can do; ARGS="--poison 0.00001,0.1"
 	$(BIN)/python -m tests.benchmarks $(ARGS)
 
 up:  ## Kafka, a producer of sample orders and the loader, in containers

@@ -1,10 +1,11 @@
 """`make bench`: `loader load` on a real broker, as a ratio to ceiling A measured in the same run.
 
-    python -m tests.benchmarks [--records 2000000] [--rounds 5] [--warehouse ducklake,duckdb]
+    python -m tests.benchmarks [--records 2000000] [--rounds 5] [--warehouse ducklake,duckdb] [--poison 0.1]
 
 Fills a topic of 4 partitions with clean orders of about 230 bytes (lz4), then measures in turn, round
 after round: the ceiling, and a load into a fresh warehouse of each kind with the contract of
-config/orders.toml. Exit code 0 if ratio and memory are as issue 3 wants them, 3 if not.
+config/orders.toml. `--poison` adds a topic in which such a share of the records is malformed, and compares
+its load with the clean one of the same round. Exit code 0 if all targets are met (summary.py), 3 if not.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ import sys
 import tempfile
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 
 from tests.benchmarks.children import REPOSITORY, Done, run_python
 from tests.benchmarks.machine import described, machine
-from tests.benchmarks.summary import CEILING, Run, as_json, phases, table, verdicts
+from tests.benchmarks.summary import CEILING, Run, Subject, as_json, phases, table, verdicts
 from tests.servers import topics
 from tests.servers.jars import KAFKA_VERSION
 from tests.servers.kafka import KafkaServer
@@ -58,6 +59,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=_positive, default=5, help="how often everything is measured")
     parser.add_argument("--warehouse", type=_kinds, default=list(WAREHOUSES), help="ducklake,duckdb")
     parser.add_argument("--bootstrap", default="", help="use this broker in place of one of our own")
+    parser.add_argument(
+        "--poison", type=_shares, default=[], help="shares of malformed records, such as 0.00001,0.1"
+    )
     parser.add_argument("--batch", type=_positive, help="batch.records, if not the contract's")
     parser.add_argument("--json", type=Path, help="write all figures into this file too")
     parser.add_argument("--profile", action="store_true", help="print the seconds of each phase of a load")
@@ -83,13 +87,26 @@ def _kinds(text: str) -> list[str]:
     return kinds
 
 
+def _shares(text: str) -> list[float]:
+    shares = [float(share) for share in text.split(",")]
+    if not all(0 < share < 1 for share in shares):
+        raise argparse.ArgumentTypeError(f"{text!r} holds something else than shares between 0 and 1")
+    return shares
+
+
 def _measured(options: argparse.Namespace, folder: Path) -> Iterator[Run]:
     """All runs, each said as it is done."""
-    with _broker(options.bootstrap, folder) as bootstrap, _topic(bootstrap, options.records) as topic:
-        _warm_up(bootstrap, topic, options)
+    with ExitStack() as stack:
+        bootstrap = stack.enter_context(_broker(options.bootstrap, folder))
+        topics = {
+            share: stack.enter_context(_topic(bootstrap, options.records, share))
+            for share in (0.0, *options.poison)
+        }
+        _warm_up(bootstrap, topics[0.0], options)
+        subjects = [Subject(CEILING), *(Subject(k, share) for k in options.warehouse for share in topics)]
         for number in range(1, options.rounds + 1):
-            for what in (CEILING, *options.warehouse):
-                run = _one(number, what, bootstrap, topic, options)
+            for subject in subjects:
+                run = _one(number, subject, bootstrap, topics[subject.poison], options)
                 print(f"round {number} {run.what}: {run.rate:,.0f} records/s", file=sys.stderr)
                 yield run
 
@@ -103,15 +120,17 @@ def _broker(bootstrap: str, folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def _topic(bootstrap: str, records: int) -> Iterator[str]:
-    """A new topic filled with clean orders, deleted in the end: the broker may be somebody's."""
+def _topic(bootstrap: str, records: int, poison: float) -> Iterator[str]:
+    """A new topic filled with orders, deleted in the end: the broker may be somebody's."""
     topic = f"bench-{uuid.uuid4().hex[:12]}"
     topics.create(bootstrap, topic, PARTITIONS)
+    faults = ["--fault", f"malformed={poison:.9f}"] if poison else []
     try:
-        sent = run_python(*_loader(bootstrap, topic), "replay", "--records", str(records)).result
+        sent = run_python(*_loader(bootstrap, topic), "replay", "--records", str(records), *faults).result
         size, seconds = sent["bytes"] / records, sent["seconds"]
         print(
-            f"filled: {records:,} orders of {size:.0f} bytes with their keys, in {seconds:.1f} s",
+            f"filled: {records:,} orders of {size:.0f} bytes with their keys, {poison:g} malformed, "
+            f"in {seconds:.1f} s",
             file=sys.stderr,
         )
         os.sync()  # or the first round would share the disk with the broker's late writes
@@ -140,12 +159,13 @@ def _loader(bootstrap: str, topic: str, *more: str) -> list[str]:
     ]
 
 
-def _one(number: int, what: str, bootstrap: str, topic: str, options: argparse.Namespace) -> Run:
-    if what == CEILING:
+def _one(number: int, subject: Subject, bootstrap: str, topic: str, options: argparse.Namespace) -> Run:
+    what = subject.name
+    if subject.kind == CEILING:
         done = run_python("tests.benchmarks.ceiling", bootstrap, topic, "--records", str(options.records))
         return _run(number, what, options.records, options.records / done.result["records_per_second"], done)
-    done = _load(what, bootstrap, topic, options.batch)
-    _check(done, options.records)
+    done = _load(subject.kind, bootstrap, topic, options.batch)
+    _check(done, options.records, subject.poison)
     return _run(number, what, options.records, done.result["seconds"], done)
 
 
@@ -158,14 +178,16 @@ def _load(kind: str, bootstrap: str, topic: str, batch: int | None, *more: str) 
 def _warehouse(kind: str, folder: str, batch: int | None) -> list[str]:
     """Settings of a fresh warehouse, with a group that has acknowledged nothing yet."""
     settings = [f"warehouse.path={WAREHOUSES[kind].format(folder)}", f"warehouse.data={folder}/data"]
-    settings += [f"kafka.group=bench-{uuid.uuid4().hex[:12]}"]
+    settings += [f"kafka.group=bench-{uuid.uuid4().hex[:12]}", "limits.quarantine=1.0"]
     return settings + ([f"batch.records={batch}"] if batch else [])
 
 
-def _check(done: Done, records: int) -> None:
+def _check(done: Done, records: int, poison: float) -> None:
     """A fast load of something else than all records is no figure. Raises RuntimeError."""
-    found = {name: done.result[name] for name in ("outcome", "consumed", "loaded")}
-    if found != {"outcome": "caught_up", "consumed": records, "loaded": records}:
+    found = {name: done.result[name] for name in ("outcome", "consumed", "quarantined")}
+    refused = found.pop("quarantined")
+    complete = done.result["loaded"] + refused == records and (refused > 0) == (poison > 0)
+    if found != {"outcome": "caught_up", "consumed": records} or not complete:
         raise RuntimeError(f"not all of {records} records were loaded: {done.result}")
 
 

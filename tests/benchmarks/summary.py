@@ -14,7 +14,22 @@ from typing import Any
 CEILING = "ceiling A"
 LEAST_RATIO = 0.25  # of the ceiling: issue 3, acceptance criterion 3
 MOST_MEMORY = 700  # MB, the same
+RARE = 0.0001  # up to this share of malformed records, a load may lose a twentieth of its speed
+LEAST_OF_CLEAN = {True: 0.95, False: 0.5}  # by whether they are rare: issue 4, acceptance criterion 3
 MB = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is measured: CEILING or a kind of warehouse, with a share of malformed records."""
+
+    kind: str
+    poison: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """As the table calls it."""
+        return f"{self.kind} {self.poison:g} poison" if self.poison else self.kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +37,7 @@ class Run:
     """One measured process. `seconds` are its own count, `wall` those from its start to its end."""
 
     round: int
-    what: str  # CEILING or the kind of warehouse
+    what: str  # the name of its Subject
     records: int
     seconds: float
     wall: float
@@ -142,12 +157,26 @@ def _aligned(cells: Sequence[Sequence[str]]) -> str:
 
 
 def verdicts(runs: Sequence[Run]) -> list[Verdict]:
-    """For each warehouse: its median ratio to the ceiling, and the highest peak of all rounds."""
+    """For each warehouse: its median ratio to the ceiling, and the highest peak of all rounds.
+
+    With malformed records: the median ratio to the clean load of the same round.
+    """
     found = []
     for what, rows in by_subject(with_ratios(runs)).items():
-        if what != CEILING:
+        kind, _, poison = what.partition(" ")
+        if poison and what != CEILING:
+            found.append(_hardly_slower(what, rows, [run for run in runs if run.what == kind]))
+        elif what != CEILING:
             found += [_fast_enough(what, rows), _small_enough(what, rows)]
     return found
+
+
+def _hardly_slower(what: str, rows: Sequence[Row], clean: Sequence[Run]) -> Verdict:
+    rates = {run.round: run.rate for run in clean}
+    ratio = spread(row.run.rate / rates[row.run.round] for row in rows).median
+    least = LEAST_OF_CLEAN[float(what.split(" ")[1]) <= RARE]
+    ok = ratio >= least
+    return Verdict(ok, f"{what}: >= {least} of the clean rate: {_word(ok)}, median {ratio:.3f}")
 
 
 def _fast_enough(what: str, rows: Sequence[Row]) -> Verdict:

@@ -14,6 +14,7 @@ from tests.benchmarks.summary import (
     MB,
     Run,
     Spread,
+    Subject,
     as_json,
     by_subject,
     phases,
@@ -37,6 +38,22 @@ def rounds(*seconds: tuple[float, float], peaks: tuple[int, ...] = ()) -> list[R
             replace(LAKE, round=number, seconds=lake, peak=peak),
         ]
     return runs
+
+
+@pytest.mark.parametrize(
+    ("share", "seconds", "ok"),
+    [(0.00001, 4.2, True), (0.00001, 4.3, False), (0.1, 8.0, True), (0.1, 8.1, False)],
+)
+def test_poison_may_cost_a_twentieth_when_it_is_rare_and_half_when_it_is_not(
+    share: float, seconds: float, ok: bool
+) -> None:
+    """Its load is compared with the clean one of the same round, whatever the ceiling was."""
+    subject = Subject("ducklake", share)
+    runs = rounds((1.0, 4.0), (9.0, 4.0))
+    runs += [replace(LAKE, round=number, what=subject.name, seconds=seconds) for number in (1, 2)]
+    poison = verdicts(runs)[-1]
+    assert subject.name in poison.text
+    assert poison.ok is ok
 
 
 def test_spread_is_the_median_and_the_range() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from loader.cli.quarantine.entry import as_json, found
 from loader.errors import ActionNeeded, Restart, WarehouseMismatch
 from loader.model import CHUNK_SCHEMA, Batch, Identity, Span, Totals, new_batch_id
 from loader.warehouse import upkeep
@@ -99,10 +100,7 @@ def test_hostile_headers_of_refused_records_are_kept(kind: str, tmp_path: Path) 
     warehouse = opened(tmp_path, kind)
     assert commit(warehouse, made).quarantined == 1
     warehouse.close()
-    from loader.cli.quarantine import entry_of
-
-    with Reader(make_config(tmp_path, kind)) as reader:
-        entry = entry_of(reader.of_pipeline("read/quarantine_show", partition=0, offset=0)[0])
+    entry = as_json(*found(make_config(tmp_path, kind), (0, 0), "orders[0]@0"))
     assert [header["key"] for header in entry["headers"]] == [header["key"] for header in headers]
     assert entry["headers"][-2]["value_base64"] is None
     assert entry["headers"][-1]["value_base64"] == ""

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from functools import partial
 from typing import Protocol
 
 from loader.batching import Batcher
 from loader.errors import ActionNeeded, BrokerAway, FenceLost, HeadMoved, OffsetsMoved, Restart, WarehouseAway
 from loader.failpoints import fail_point
-from loader.guards import begin
+from loader.guards import begin, not_undone
 from loader.model import Batch, Position, Receipt
 from loader.ports import P, S, Source, Warehouse
 from loader.stopping import Stop
@@ -57,18 +56,27 @@ def load(  # noqa: PLR0913, PLR0917 - the six parts of the machine
     """Move records until the source is finished or stopped; a batch is staged while another commits."""
     with ThreadPoolExecutor(1, "stage") as stager:
         ahead: deque[Future[S]] = deque()
+        reached: dict[int, int] = {}
         trouble: ActionNeeded | None = None
+
+        def begun(partitions: Collection[int]) -> Mapping[int, Position]:
+            positions = begin(source, warehouse, stop, observer.committed, partitions)
+            reached.update({partition: position.offset for partition, position in positions.items()})
+            return positions
+
         ending = False
         while not ending:
             patience = LOOK if ahead else stop.patience(batcher.patience())
             try:
-                chunk = source.read(patience, partial(begin, source, warehouse, stop.new_warehouse))
+                chunk = source.read(patience, begun)
             except ActionNeeded as found:  # what was read before it is good, and is committed first
                 chunk, trouble = None, found
             if chunk:
                 batcher.add(stop.bounded(chunk))
             elif not ahead and batcher.is_empty:
                 stop.idle()
+                if stop.looks_back():
+                    not_undone(warehouse, reached)
             ending = trouble is not None or source.finished or stop.reached()
             settle = ending or (chunk is not None and bool(chunk.due))
             if (settle or batcher.due()) and (batch := batcher.take()):
@@ -77,6 +85,7 @@ def load(  # noqa: PLR0913, PLR0917 - the six parts of the machine
             while ahead and (settle or len(ahead) > AHEAD or ahead[0].done()):
                 receipt = commit(ahead.popleft().result(), source.confirm, warehouse, observer, sleep)
                 observer.committed(receipt)
+                reached.update({span.partition: span.end for span in receipt.spans})
                 fail_point("before_acknowledge")
                 source.acknowledge({span.partition: Position(span.end, span.epoch) for span in receipt.spans})
                 fail_point("after_acknowledge")

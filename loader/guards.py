@@ -1,18 +1,32 @@
 """Checks before a partition is read: the topic is the one we know, our offset is in its log.
 
 A new pipeline's first offsets are made durable before the first record is read, so that a crash
-in between cannot move them. Whatever does not fit stops with the exact range; nothing is guessed.
+in between cannot move them. Whatever does not fit stops with the exact range and the command that
+leads on; nothing is guessed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 
-from loader.errors import ActionNeeded, HeadMoved, OffsetsLost, Restart, TopicReplaced
+import pyarrow as pa
+
+from loader.errors import ActionNeeded, HeadMoved, OffsetsLost, OffsetsMoved, Restart, TopicReplaced
 from loader.failpoints import fail_point
-from loader.model import Identity, LogRange, Position
+from loader.model import (
+    CHUNK_SCHEMA,
+    Batch,
+    Identity,
+    LogRange,
+    Position,
+    Receipt,
+    Span,
+    new_batch_id,
+)
 from loader.ports import P, S, Source, Warehouse
+from loader.stopping import Stop
 
+TRIES = 8  # to commit a gap; from the second on no other writer of this machine comes between
 NEW_PIPELINE = (
     "to load what is there now beside the old rows, give pipeline, kafka.group and table.name new names"
 )
@@ -21,25 +35,80 @@ NEW_PIPELINE = (
 def begin(
     source: Source,
     warehouse: Warehouse[S, P],
-    new_warehouse: bool,  # noqa: FBT001 - a flag of the command line
+    stop: Stop,
+    committed: Callable[[Receipt], None],
     partitions: Collection[int],
 ) -> Mapping[int, Position]:
     """Where each assigned partition begins, by the warehouse, after all checks.
 
-    Raises TopicReplaced, OffsetsLost, ActionNeeded (a new warehouse for a group that has already
-    loaded somewhere), Restart (another worker recorded the same first offsets at this moment).
+    Lost records are passed over only where `stop.accept_loss` names exactly their range: then the gap is
+    committed, and told to `committed`. Raises TopicReplaced, OffsetsLost, ActionNeeded (a new warehouse
+    for a group that has already loaded somewhere), Restart (another worker was first at this moment).
     """
     identity, recorded = source.identity(), warehouse.recorded()
-    if recorded is None and not new_warehouse:
+    if recorded is None and not stop.new_warehouse:
         _never_loaded(source, warehouse, identity)
     if recorded:
         same_topic(identity, recorded)
     if missing := set(range(identity.partitions)) - warehouse.offsets().keys():
         _record(source, warehouse, identity, missing, is_new=recorded is None)
     fail_point("in_assign")
-    known = warehouse.offsets()
-    within_log(identity.topic, {p: known[p] for p in partitions}, source.log(partitions))
-    return {partition: known[partition] for partition in partitions}
+    offsets, log = warehouse.offsets(), source.log(partitions)
+    known = {partition: offsets[partition] for partition in partitions}
+    gaps = _accepted(identity.topic, known, log, stop.accept_loss)
+    known |= {gap.partition: Position(gap.end) for gap in gaps}
+    within_log(identity.topic, known, log)
+    if gaps:
+        committed(_pass_over(warehouse, gaps))
+    return known
+
+
+def not_undone(warehouse: Warehouse[S, P], reached: Mapping[int, int]) -> None:
+    """Raise OffsetsMoved when the warehouse stands before an offset that we have reached: it was rewound."""
+    for partition, position in warehouse.offsets().items():
+        if position.offset < reached.get(partition, 0):
+            message = f"partition {partition} was rewound to {position.offset}"
+            raise OffsetsMoved(message)
+
+
+def _accepted(
+    topic: str, known: Mapping[int, Position], log: Mapping[int, LogRange], accepted: Sequence[Span]
+) -> tuple[Span, ...]:
+    """The gaps to record: what is lost, where exactly that was accepted. Raises OffsetsLost for other ranges.
+
+    A range behind the committed offset was settled before: a process that is started again names it again.
+    """
+    gaps = []
+    for span in accepted:
+        if span.partition not in known or span.end <= (at := known[span.partition].offset):
+            continue
+        low = log[span.partition].low
+        if at >= low:
+            message = f"no record is lost there: the next one to load is {at}, the log begins at {low}"
+            raise OffsetsLost(message, address=range_text(topic, span), hint="the same without --accept-loss")
+        gap = Span(span.partition, at, low)
+        if (span.begin, span.end) != (at, low):
+            raise records_lost(topic, [gap], f"--accept-loss names {span.begin}-{span.end}, but ")
+        gaps.append(gap)
+    return tuple(gaps)
+
+
+def _pass_over(warehouse: Warehouse[S, P], gaps: tuple[Span, ...]) -> Receipt:
+    """Commit the gaps as a batch without records. Raises Restart when others always were first."""
+    nothing = pa.Table.from_batches([], schema=CHUNK_SCHEMA)
+    staged = warehouse.stage(Batch(new_batch_id(), gaps, nothing, "accept"))
+    split: P | None = None
+    try:
+        for _ in range(TRIES):
+            split = warehouse.split(staged, split)
+            try:
+                return warehouse.commit(split)
+            except HeadMoved:
+                continue
+    finally:
+        warehouse.discard(staged)
+    message = f"other writers committed first {TRIES} times in a row"
+    raise Restart(message)
 
 
 def _record(
@@ -84,20 +153,39 @@ def same_topic(now: Identity, recorded: Identity) -> None:
 
 
 def within_log(topic: str, known: Mapping[int, Position], log: Mapping[int, LogRange]) -> None:
-    """Raise OffsetsLost for the first partition whose committed offset is outside its log."""
-    for partition, position in sorted(known.items()):
-        low, end = log[partition].low, log[partition].end
-        address = f"{topic}[{partition}]@{position.offset}"
-        if position.offset < low:
-            lost = low - position.offset
-            message = (
-                f"offsets {position.offset} to {low} are gone from the log (up to {lost} records, "
-                f"retention or delete-records): the log begins at {low}"
-            )
-            raise OffsetsLost(message, address=address, hint=NEW_PIPELINE)
-        if position.offset > end:
-            message = (
-                f"the log ends at {end}, before our offset: it was truncated or re-created, "
-                f"and what was loaded from {end} to {position.offset} is not in it any more"
-            )
-            raise OffsetsLost(message, address=address, hint=NEW_PIPELINE)
+    """Raise OffsetsLost when a committed offset is outside of its partition's log."""
+    at = {partition: position.offset for partition, position in sorted(known.items())}
+    if lost := [Span(p, offset, log[p].low) for p, offset in at.items() if offset < log[p].low]:
+        raise records_lost(topic, lost)
+    if short := [Span(p, log[p].end, offset) for p, offset in at.items() if offset > log[p].end]:
+        raise log_truncated(topic, short)
+
+
+def records_lost(topic: str, lost: Sequence[Span], before: str = "") -> OffsetsLost:
+    """The error for ranges that are gone from the log: it names them as `--accept-loss` takes them."""
+    first, more = lost[0], f"; {len(lost) - 1} more partitions have lost records" if lost[1:] else ""
+    message = (
+        f"{before}offsets {first.begin} to {first.end} are gone from the log (up to "
+        f"{first.end - first.begin} records, retention or delete-records): the log begins at "
+        f"{first.end}{more}"
+    )
+    flags = " ".join(f"--accept-loss '{range_text(topic, span)}'" for span in lost)
+    address = f"{topic}[{first.partition}]@{first.begin}"
+    return OffsetsLost(message, address=address, hint=f"loader load {flags}")
+
+
+def log_truncated(topic: str, beyond: Sequence[Span]) -> OffsetsLost:
+    """The error for logs that end before our offset; each span is from that end to our offset."""
+    first, more = beyond[0], f"; {len(beyond) - 1} more partitions too" if beyond[1:] else ""
+    message = (
+        f"the log ends at {first.begin}, before our offset: it was truncated or re-created, "
+        f"and what was loaded from {first.begin} to {first.end} is not in it any more{more}"
+    )
+    places = " ".join(f"--to-offset {span.partition}:{span.begin}" for span in beyond)
+    address = f"{topic}[{first.partition}]@{first.end}"
+    return OffsetsLost(message, address=address, hint=f"loader rewind {places} --yes")
+
+
+def range_text(topic: str, span: Span) -> str:
+    """A range as people write it: `orders[2]:100-250`; the end is the next offset behind it."""
+    return f"{topic}[{span.partition}]:{span.begin}-{span.end}"

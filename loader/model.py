@@ -101,13 +101,14 @@ class Batch:
     """What one transaction commits. `id` is unique and time-ordered, picked before any write.
 
     A `load` covers spans. A `retry` has none: its records are open entries of the quarantine, as they
-    were when the head was `seen`.
+    were when the head was `seen`. An `accept` has spans and no records: offsets that are gone from the
+    log, whose loss was accepted.
     """
 
     id: int
     spans: tuple[Span, ...]
     records: pa.Table
-    kind: Literal["load", "retry"] = "load"
+    kind: Literal["load", "retry", "accept"] = "load"
     seen: int = 0
 
 
@@ -136,6 +137,7 @@ class Receipt:
     spans: tuple[Span, ...]
     totals: Totals
     seconds: Mapping[str, float] = field(default_factory=dict)  # by phase
+    kind: str = "load"  # of the batch
 
 
 def new_batch_id() -> int:

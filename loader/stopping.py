@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from loader.errors import LoaderError, Temporary
-from loader.model import Chunk, Receipt
+from loader.model import Chunk, Receipt, Span
 
 LOOK_AROUND = 0.2  # seconds between two looks at the signals while waiting for records
 LONGEST_PAUSE = 5.0  # seconds between two restarts
+LOOK_BACK = 2.0  # seconds between two looks at the warehouse while there is nothing to do
 
 
 @dataclass(slots=True)
@@ -22,6 +23,7 @@ class Stop:
     max_seconds: float | None = None
     unreachable: float = 30.0
     new_warehouse: bool = False
+    accept_loss: tuple[Span, ...] = ()  # the exact ranges that this run may leave out
     requested: bool = False
     commits: int = 0
     _read: int = 0
@@ -29,10 +31,11 @@ class Stop:
     _restarts: int = 0
     _begun: float = field(init=False)
     _last_good: float = field(init=False)
+    _looked: float = field(init=False)
 
     def __post_init__(self) -> None:
         """Start the clocks."""
-        self._begun = self._last_good = self.clock()
+        self._begun = self._last_good = self._looked = self.clock()
 
     def reached(self) -> bool:
         """Whether to stop now: asked to, or at a limit."""
@@ -63,6 +66,13 @@ class Stop:
     def idle(self) -> None:
         """Note that there is nothing to do: then being unreachable counts from here, too."""
         self._last_good = self.clock()
+
+    def looks_back(self) -> bool:
+        """Whether it is time to see that the warehouse still stands where we do: every LOOK_BACK seconds."""
+        if self.clock() - self._looked < LOOK_BACK:
+            return False
+        self._looked = self.clock()
+        return True
 
     def pause_before_restart(self, reason: Exception) -> float:
         """Seconds to wait before the next restart; raises the reason when the bound has passed."""

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from loader.cli.places import AcceptLoss, ranges
 from loader.cli.words import sentence
 
 
@@ -19,6 +20,7 @@ def load(
     new_warehouse: Annotated[
         bool, typer.Option("--new-warehouse", help="Begin anew although the group has loaded before.")
     ] = False,
+    accept_loss: AcceptLoss = None,
 ) -> None:
     """Catch up with the topic and exit: everything up to the ends frozen at the start."""
     from loader.cli.wiring import Bounds, stream
@@ -29,6 +31,7 @@ def load(
         max_seconds=max_seconds,
         accept_quarantine=accept_quarantine,
         new_warehouse=new_warehouse,
+        accept_loss=ranges(ctx.obj.config(), accept_loss),
     )
     result, signal = stream(ctx.obj.config(), bounds, lambda early: ctx.obj.emit(early, sentence(early)))
     ctx.obj.emit(result, sentence(result))

@@ -25,6 +25,7 @@ from loader.cli import (
     quarantine,
     query,
     replay,
+    rewind,
     run,
     runs,
     schedule,
@@ -67,6 +68,7 @@ VERBS: dict[str, Callable[..., Any]] = {
     "status": status.status,
     "verify": verify.verify,
     "query": query.query,
+    "rewind": rewind.rewind,
     "guarantees": guarantees.guarantees,
     "trace": trace.trace,
 }

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from loader.cli.places import AcceptLoss, ranges
 from loader.cli.words import sentence
 
 
@@ -17,10 +18,16 @@ def run(
     new_warehouse: Annotated[
         bool, typer.Option("--new-warehouse", help="Begin anew although the group has loaded before.")
     ] = False,
+    accept_loss: AcceptLoss = None,
 ) -> None:
     """Load as a stream, as a member of the consumer group, until SIGTERM or SIGINT."""
     from loader.cli.wiring import Bounds, stream
 
-    bounds = Bounds(batch_run=False, accept_quarantine=accept_quarantine, new_warehouse=new_warehouse)
+    bounds = Bounds(
+        batch_run=False,
+        accept_quarantine=accept_quarantine,
+        new_warehouse=new_warehouse,
+        accept_loss=ranges(ctx.obj.config(), accept_loss),
+    )
     result, _ = stream(ctx.obj.config(), bounds, lambda early: ctx.obj.emit(early, sentence(early)))
     ctx.obj.emit(result, sentence(result))

@@ -62,6 +62,7 @@ def report(config: Config) -> dict[str, Any]:
             "policy": config.table.unknown_fields,
             "fields": [_unknown(row, config.kafka.topic) for row in facts["unknown"]],
         },
+        "gaps": facts["gaps"],
         "published_age_s": _rounded(facts["age"]),
         "attach": attach_line(config),
     }
@@ -75,7 +76,7 @@ def _warehouse(config: Config) -> dict[str, Any]:
         reader = Reader(config)
     except ActionNeeded:
         empty: dict[str, Any] = {"offsets": [], "last": {}, "totals": {}, "reasons": {}, "states": {}}
-        return {**empty, "unknown": [], "age": None, "recorded": None}
+        return {**empty, "unknown": [], "gaps": [], "age": None, "recorded": None}
     with reader:
         known = reader.contract.known_fields  # a field may have become a column since
         return {
@@ -90,6 +91,7 @@ def _warehouse(config: Config) -> dict[str, Any]:
             "unknown": [
                 row for row in reader.of_pipeline("read/unknown_fields") if row["field"] not in known
             ],
+            "gaps": reader.of_pipeline("read/gaps"),
             "age": reader.age,
         }
 
@@ -186,8 +188,20 @@ def _print(context: Context, result: dict[str, Any]) -> None:
             out.print(f"  {records:,} x {reason}", markup=False)
         if len(reasons) > SHOWN:
             out.print(f"  and {len(reasons) - SHOWN} more reasons: loader quarantine list")
+    _print_gaps(context, result["gaps"])
     _print_unknown(context, **result["unknown_fields"])
     out.print(f"read it with: {result['attach']}", markup=False)
+
+
+def _print_gaps(context: Context, gaps: list[dict[str, Any]]) -> None:
+    for gap in gaps[:SHOWN]:
+        place = f"[{gap['partition']}]:{gap['begin']}-{gap['end']}"
+        context.output.print(
+            f"accepted gap: {place}, {gap['end'] - gap['begin']:,} offsets, {gap['committed_at']}",
+            markup=False,
+        )
+    if len(gaps) > SHOWN:
+        context.output.print(f"  and {len(gaps) - SHOWN} more accepted gaps: loader status --json")
 
 
 def _print_unknown(context: Context, policy: str, fields: list[dict[str, Any]]) -> None:

@@ -41,6 +41,7 @@ def proof(config: Config, *, embedded: bool = False, deep: bool = False) -> dict
         found = [check.as_json() for check in checks(reader)]
         partitions = reader.of_pipeline("read/partitions")
         holes = reader.of_pipeline("read/verify_spans_with_holes")
+        shown = {name: reader.of_pipeline(f"read/{name}") for name in ("gaps", "rewinds")}
         recorded = reader.recorded()
     if recorded is None:
         raise ActionNeeded(
@@ -53,6 +54,7 @@ def proof(config: Config, *, embedded: bool = False, deep: bool = False) -> dict
         "ok": all(check["status"] != "failed" for check in found),
         "checks": found,
         "partitions": partitions,
+        **shown,
     }
 
 

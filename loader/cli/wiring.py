@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from loader.batching import Batcher, BatchPolicy
 from loader.engine import load, supervise
+from loader.model import Span
 from loader.observe.logs import logger
 from loader.observe.tally import Tally
 from loader.stopping import Stop
@@ -41,6 +42,7 @@ class Bounds:
     max_seconds: float | None = None
     accept_quarantine: bool = False
     new_warehouse: bool = False
+    accept_loss: tuple[Span, ...] = ()
     embedded: bool = False  # the demo's in-process broker, which cannot tell topic ids
 
 
@@ -59,6 +61,7 @@ def stream(
         max_seconds=bounds.max_seconds,
         unreachable=config.limits.unreachable or default,
         new_warehouse=bounds.new_warehouse,
+        accept_loss=bounds.accept_loss,
     )
     tally = Tally(stop)
 

@@ -116,6 +116,18 @@ class Broker:
         found = self._asked(lambda: self._committed(wanted))
         return {tp.partition: tp.offset for tp in found if tp.offset >= 0}
 
+    def lower(self, positions: Mapping[int, int]) -> dict[int, int]:
+        """Set the group's offsets back to these where they are ahead; which were. Raises as `acknowledged`.
+
+        A group with members is left alone by the broker: ActionNeeded or BrokerAway with its words.
+        """
+        known = self.acknowledged()
+        ahead = {partition: at for partition, at in positions.items() if known.get(partition, 0) > at}
+        if ahead:
+            places = [TopicPartition(self.topic, partition, at) for partition, at in ahead.items()]
+            self._asked(lambda: self._altered([ConsumerGroupTopicPartitions(self.group, places)]))
+        return ahead
+
     def is_compacted(self) -> bool:
         """Whether old records of the topic may vanish one by one. Raises as `identity`."""
         resource = ConfigResource(ConfigResource.Type.TOPIC, self.topic)
@@ -175,6 +187,12 @@ class Broker:
         request = [ConsumerGroupTopicPartitions(self.group, wanted)]
         futures = self._admin.list_consumer_group_offsets(request, request_timeout=self._answer)
         return list(self._result(futures[self.group]).topic_partitions)
+
+    def _altered(self, request: list[ConsumerGroupTopicPartitions]) -> None:
+        futures = self._admin.alter_consumer_group_offsets(request, request_timeout=self._answer)
+        for place in self._result(futures[self.group]).topic_partitions:
+            if place.error is not None:
+                raise KafkaException(place.error)
 
     def _result(self, future: Future[Any]) -> Any:
         return future.result(self._answer + 1)

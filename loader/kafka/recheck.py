@@ -50,6 +50,20 @@ def miscounted(
         return findings, gone
 
 
+def records_in(
+    config: Config, log: Mapping[int, LogRange], partition: int, begin: int, end: int
+) -> int | None:
+    """How many records the topic holds in [begin, end), read-committed; None where its log does not reach.
+
+    Raises BrokerAway.
+    """
+    if begin < log[partition].low or end > log[partition].end:
+        return None
+    asked = broker(config)
+    with closing(asked), closing(_consumer(config, asked)) as consumer:
+        return _count(consumer, config.kafka.topic, partition, begin, end)
+
+
 def _consumer(config: Config, asked: Broker) -> Consumer:
     kafka = config.kafka
     settings = consumer_settings(kafka.bootstrap, kafka.group, kafka.client_settings())

@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from loader.errors import BrokerAway, OffsetsLost, Restart
+from loader.guards import log_truncated, records_lost
 from loader.kafka.acknowledging import Acknowledgements, log_commit
 from loader.kafka.faults import Meaning, action_needed
 from loader.kafka.groups import Rebalances
@@ -22,7 +23,7 @@ from loader.kafka.identity import Broker
 from loader.kafka.progress import Progress
 from loader.kafka.reader import Fault, Reader
 from loader.kafka.settings import LOG, consumer_settings, make_consumer, max_poll_seconds
-from loader.model import Chunk, Identity, LogRange, Position
+from loader.model import Chunk, Identity, LogRange, Position, Span
 from loader.ports import Begin
 
 if TYPE_CHECKING:
@@ -250,7 +251,8 @@ class KafkaSource:
         except BrokerAway as away:
             return away
         if at < log.low:
-            what = f"offsets {at} to {log.low} are gone from the log (retention or delete-records)"
-        else:
-            what = f"offset {at} is outside the log, which holds {log.low} to {log.end}"
+            return records_lost(self._topic, [Span(fault.partition, at, log.low)])
+        if at > log.end:
+            return log_truncated(self._topic, [Span(fault.partition, log.end, at)])
+        what = f"the broker does not give offset {at}, though the log holds {log.low} to {log.end}"
         return OffsetsLost(f"{what}: {fault}", address=address)

@@ -33,6 +33,10 @@ class Tally:
         for phase, seconds in receipt.seconds.items():
             self.phases[phase] = self.phases.get(phase, 0.0) + seconds
         counts = receipt.totals
+        if receipt.kind == "accept":
+            gaps = [f"[{span.partition}]:{span.begin}-{span.end}" for span in receipt.spans]
+            logger().warning("loss accepted", batch=receipt.batch, seq=receipt.seq, gaps=", ".join(gaps))
+            return
         logger().info(
             "committed",
             batch=receipt.batch,

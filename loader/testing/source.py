@@ -17,7 +17,8 @@ from itertools import count
 
 import pyarrow as pa
 
-from loader.errors import OffsetsLost, Restart, TopicMissing, TopicReplaced
+from loader.errors import Restart, TopicMissing, TopicReplaced
+from loader.guards import records_lost
 from loader.model import CHUNK_SCHEMA, Chunk, Identity, LogRange, Position, Span, empty_records, next_offset
 from loader.ports import Begin
 
@@ -270,9 +271,7 @@ class MemorySource:
         if at is None or at.offset >= placed.end:
             return False
         if at.offset < low:
-            message = f"offsets {at.offset} to {low} are gone from the log"
-            address = f"{self.topic.name}[{placed.partition}]@{at.offset}"
-            raise OffsetsLost(message, address=address)
+            raise records_lost(self.topic.name, [Span(placed.partition, at.offset, low)])
         return self._ends is None or placed.offset < self._ends.get(placed.partition, 0)
 
     def _act(self, marker: Marker, begin: Begin) -> Chunk | None:

@@ -114,7 +114,7 @@ class MemoryWarehouse:
             shared.rows[key], shared.places[key] = value, place
         shared.duplicates += split.duplicates
         shared.quarantine += split.quarantine
-        receipt = Receipt(split.batch.id, shared.seq, spans, _totals(split))
+        receipt = Receipt(split.batch.id, shared.seq, spans, _totals(split), kind=split.batch.kind)
         shared.receipts.append(receipt)
         return receipt
 

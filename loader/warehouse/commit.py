@@ -38,10 +38,10 @@ def commit(  # noqa: PLR0913 - what the ledger says of it
     try:
         with phase(seconds, "commit"), transaction(cursor):
             take_head(cursor, split.seen)
-            if batch.kind == "load":
-                _move_offsets(cursor, pipeline, batch.id, batch.spans)
-            else:
+            if batch.kind == "retry":
                 _settle_entries(cursor, pipeline, split)
+            else:
+                _move_offsets(cursor, pipeline, batch.id, batch.spans)
             follow(split.seen + 1)
             for part in split.parts:
                 _append(cursor, part)
@@ -51,13 +51,13 @@ def commit(  # noqa: PLR0913 - what the ledger says of it
             drift = split.staged.drift
             found = [drift.looked_at, drift.as_json()]
             cursor.execute(sql, [str(split.file) if split.file else None, None, *found])
-            if batch.kind == "load":
+            if batch.kind != "retry":
                 cursor.execute(statement("load/insert_spans", **facts))
             fail_point("before_commit")
         fail_point("after_commit")
     finally:
         cursor.unregister("ledger")
-    return Receipt(batch.id, split.seen + 1, batch.spans, split.totals, seconds)
+    return Receipt(batch.id, split.seen + 1, batch.spans, split.totals, seconds, batch.kind)
 
 
 def take_head(cursor: duckdb.DuckDBPyConnection, seen: int) -> None:

@@ -43,7 +43,7 @@ class Retried:
 @contextmanager
 def opened(config: Config, sleep: Sleep) -> Iterator[Quarantine]:
     """The warehouse for changes of its quarantine. Raises what Quarantine raises, and FenceLost."""
-    with closing(_patiently(partial(Quarantine, config), sleep)) as quarantine:
+    with closing(patiently(partial(Quarantine, config), sleep)) as quarantine:
         yield quarantine
 
 
@@ -53,23 +53,23 @@ def retry(quarantine: Quarantine, wanted: Wanted, sleep: Sleep, *, dry_run: bool
     A dry run writes nothing. Raises FenceLost when others are always first, and what a commit raises.
     """
     result = Retried()
-    for places in _patiently(partial(quarantine.groups, wanted), sleep):
+    for places in patiently(partial(quarantine.groups, wanted), sleep):
         if dry_run:
-            _patiently(partial(_foresee, quarantine, places, result), sleep)
+            patiently(partial(_foresee, quarantine, places, result), sleep)
         else:
-            _patiently(partial(_retried, quarantine, places, result, sleep), sleep)
+            patiently(partial(_retried, quarantine, places, result, sleep), sleep)
     return result
 
 
 def drop(quarantine: Quarantine, wanted: Wanted, note: str, sleep: Sleep) -> int:
     """Settle the wanted open entries as dropped; how many. Raises FenceLost."""
-    groups = _patiently(partial(quarantine.groups, wanted), sleep)
-    return sum(_patiently(partial(quarantine.drop, group, note), sleep) for group in groups)
+    groups = patiently(partial(quarantine.groups, wanted), sleep)
+    return sum(patiently(partial(quarantine.drop, group, note), sleep) for group in groups)
 
 
 def edit(quarantine: Quarantine, place: Place, value: bytes | None, sleep: Sleep) -> int:
     """Keep another value for the next retry; the batch. Raises ActionNeeded (not open), FenceLost."""
-    return _patiently(partial(quarantine.edit, place, value), sleep)
+    return patiently(partial(quarantine.edit, place, value), sleep)
 
 
 def _retried(quarantine: Quarantine, places: pa.Table, result: Retried, sleep: Sleep) -> None:
@@ -94,8 +94,8 @@ def _foresee(quarantine: Quarantine, places: pa.Table, result: Retried) -> None:
     result.reasons.update(reasons)
 
 
-def _patiently(change: Callable[[], T], sleep: Sleep) -> T:
-    """Do it; read and do it again when others were first, a few times with jitter."""
+def patiently(change: Callable[[], T], sleep: Sleep) -> T:
+    """Do it; read and do it again when others were first, a few times with jitter. Raises FenceLost."""
     for attempt in range(TRIES):
         try:
             return change()

@@ -199,7 +199,7 @@ def _totals(batch: Batch, counts: pa.Table) -> Totals:
     columns = ("consumed", "loaded", "duplicates", "quarantined", "skipped")
     sums = {name: sum(counts[name].to_pylist()) for name in columns}
     covered = sum(span.end - span.begin for span in batch.spans)
-    holes = covered - sums["consumed"] if batch.kind == "load" else 0
+    holes = covered - sums["consumed"] if batch.kind != "retry" else 0
     if holes < 0:
         message = "more records than offsets: the client gave some of them twice"
         raise Restart(message)

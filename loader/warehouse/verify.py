@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from loader.errors import LoaderError
+from loader.guards import range_text
+from loader.model import Span
 from loader.warehouse.reading import Reader
 
 SHOWN = 3  # findings that a failed check names
@@ -29,7 +31,7 @@ class Check:
 def checks(reader: Reader) -> list[Check]:
     """All checks that need no broker, on the reader's snapshot."""
     return [
-        _check(reader, "chain", "read/verify_chain", "spans of each partition meet, from baseline to offset"),
+        _guarded(reader, "chain", lambda: _chain(reader)),
         _check(reader, "balance", "read/verify_balance", "every span and every batch adds up"),
         _check(
             reader, "rows", "read/verify_rows", "tables hold what the ledger says, per batch and partition"
@@ -42,6 +44,25 @@ def checks(reader: Reader) -> list[Check]:
 
 def _check(reader: Reader, name: str, query: str, good: str) -> Check:
     return _guarded(reader, name, lambda: _verdict(name, reader.of_pipeline(query), good))
+
+
+def _chain(reader: Reader) -> Check:
+    good = "spans of each partition meet, from baseline to offset"
+    check = _verdict("chain", reader.of_pipeline("read/verify_chain"), good)
+    gaps = ", ".join(_gap(reader, row) for row in reader.of_pipeline("read/gaps"))
+    rewinds = reader.of_pipeline("read/rewinds")
+    voided = sum(row["spans"] for row in rewinds)
+    (waiting,) = (row["records"] for row in reader.of_pipeline("read/waiting"))
+    notes = [
+        f"accepted gaps: {gaps}" if gaps else "",
+        f"{voided} spans voided by {len(rewinds)} rewinds" if rewinds else "",
+        f"{waiting} duplicates wait for their first record, which was undone" if waiting else "",
+    ]
+    return replace(check, detail="; ".join([check.detail, *filter(None, notes)]))
+
+
+def _gap(reader: Reader, row: dict[str, Any]) -> str:
+    return range_text(reader.config.kafka.topic, Span(row["partition"], row["begin"], row["end"]))
 
 
 def _guarded(reader: Reader, name: str, check: Callable[[], Check]) -> Check:

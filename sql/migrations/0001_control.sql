@@ -31,7 +31,7 @@ CREATE TABLE lake.loader.batches (
     pipeline VARCHAR NOT NULL,
     batch BIGINT NOT NULL,            -- unique and time-ordered: milliseconds * 2^22 + random bits
     seq BIGINT NOT NULL,              -- the head's number that this commit got
-    kind VARCHAR NOT NULL,            -- load, or of quarantine entries: retry, edit, drop
+    kind VARCHAR NOT NULL,            -- load; accept (of a loss); rewind; of quarantine entries: retry, edit, drop
     committed_at TIMESTAMPTZ NOT NULL,
     worker VARCHAR NOT NULL,          -- host:process of the writer
     contract VARCHAR NOT NULL,        -- digest of the contract that the batch was checked against
@@ -43,12 +43,14 @@ CREATE TABLE lake.loader.batches (
     holes BIGINT NOT NULL,
     max_event_time TIMESTAMPTZ,       -- of the loaded rows
     file VARCHAR,                     -- the Parquet file of the loaded rows, where there is one
-    note VARCHAR,                     -- why somebody dropped entries
+    note VARCHAR,                     -- why somebody dropped entries; what was rewound
     looked_at BIGINT NOT NULL,        -- records that were looked at for unknown fields: a sample
     unknown_fields VARCHAR            -- JSON: [{"field", "records", "partition", "offset"}, …]; NULL where there was none
 );
 
--- The ledger, one row per partition of a load. end_offset - begin_offset = consumed + holes.
+-- The ledger, one row per partition of a load; of an accepted loss too, all of whose offsets are holes. A rewind
+-- voids rows, and of one that it cuts in the middle it writes what is left, of the same batch.
+-- end_offset - begin_offset = consumed + holes.
 CREATE TABLE lake.loader.spans (
     pipeline VARCHAR NOT NULL,
     batch BIGINT NOT NULL,
@@ -60,7 +62,19 @@ CREATE TABLE lake.loader.spans (
     duplicates BIGINT NOT NULL,
     quarantined BIGINT NOT NULL,
     skipped BIGINT NOT NULL,
-    holes BIGINT NOT NULL             -- offsets that never reached us: transaction markers, compacted
+    holes BIGINT NOT NULL,            -- offsets that never reached us: transaction markers, compacted, lost
+    voided_by BIGINT,                 -- the rewind that undid it; NULL while it counts
+    cut_by BIGINT                     -- the rewind that left this part of the batch's span; NULL as it was written
+);
+
+-- Settled quarantine entries that a rewind removed: how many of each retry or drop.
+CREATE TABLE lake.loader.undone (
+    pipeline VARCHAR NOT NULL,
+    batch BIGINT NOT NULL,            -- the rewind
+    settled_by BIGINT NOT NULL,       -- the retry or drop
+    partition INTEGER NOT NULL,
+    state VARCHAR NOT NULL,           -- loaded, duplicate, skipped, dropped
+    entries BIGINT NOT NULL
 );
 
 -- The shape of the table: one row for how it was made and for each change of it, with the batch that needed it.

@@ -1,5 +1,5 @@
 -- The sums of each partition, from its baseline to its committed offset, with each record that a retry took out of
--- quarantine in its new place.
+-- quarantine in its new place. Accepted gaps are holes; what was undone does not count.
 -- Parameters: pipeline. Output: partition, begin, end, consumed, loaded, duplicates, quarantined, skipped, holes.
 WITH retried AS (
     SELECT
@@ -14,7 +14,7 @@ spans AS (
         partition, sum(consumed)::BIGINT AS consumed, sum(loaded)::BIGINT AS loaded, sum(duplicates)::BIGINT AS duplicates,
         sum(quarantined)::BIGINT AS quarantined, sum(skipped)::BIGINT AS skipped, sum(holes)::BIGINT AS holes
     FROM lake.loader.spans
-    WHERE pipeline = $pipeline
+    WHERE pipeline = $pipeline AND voided_by IS NULL
     GROUP BY partition
 )
 SELECT

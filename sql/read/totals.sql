@@ -1,5 +1,5 @@
--- Where everything that the pipeline has consumed stands now: the counts of all loads, with each record that a retry
--- took out of quarantine in its new place. Dropped records stay in quarantine.
+-- Where everything that the pipeline has consumed stands now: the counts of all loads but what was undone,
+-- with each record that a retry took out of quarantine in its new place. Dropped records stay in quarantine.
 -- Parameters: pipeline. Output: batches, consumed, loaded, duplicates, quarantined, skipped, holes.
 WITH retried AS (
     SELECT
@@ -9,7 +9,7 @@ WITH retried AS (
     WHERE pipeline = $pipeline AND state IN ('loaded', 'duplicate', 'skipped')
 )
 SELECT
-    count(b.batch) AS batches,
+    count(DISTINCT b.batch) AS batches,
     coalesce(sum(b.consumed), 0)::BIGINT AS consumed,
     coalesce(sum(b.loaded), 0)::BIGINT + any_value(r.loaded) AS loaded,
     coalesce(sum(b.duplicates), 0)::BIGINT + any_value(r.duplicates) AS duplicates,
@@ -17,4 +17,4 @@ SELECT
     coalesce(sum(b.skipped), 0)::BIGINT + any_value(r.skipped) AS skipped,
     coalesce(sum(b.holes), 0)::BIGINT AS holes
 FROM retried AS r
-LEFT JOIN lake.loader.batches AS b ON b.pipeline = $pipeline AND b.kind = 'load';
+LEFT JOIN lake.loader.spans AS b ON b.pipeline = $pipeline AND b.voided_by IS NULL;

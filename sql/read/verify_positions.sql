@@ -1,5 +1,6 @@
 -- Check 4: no position stands in two places, and none lies outside the spans of its batch. What a retry took out of
 -- quarantine stands where it became: as a row or a duplicate of that retry, inside a span of the batch that refused it.
+-- What was undone stands nowhere.
 -- Parameters: pipeline. Output: partition, offset, places; no row when all is well.
 WITH places AS (  -- kind: 0 a row, 1 a duplicate, 2 refused
     SELECT _partition AS partition, _offset AS "offset", _batch AS batch, 0::UTINYINT AS kind FROM lake.main.{{ table | ident }}
@@ -24,7 +25,7 @@ UNION ALL
 SELECT o.partition, o."offset", 0
 FROM origins AS o
 LEFT JOIN lake.loader.spans AS s
-    ON s.pipeline = $pipeline AND s.batch = o.batch AND s.partition = o.partition
+    ON s.pipeline = $pipeline AND s.batch = o.batch AND s.partition = o.partition AND s.voided_by IS NULL
 WHERE s.batch IS NULL OR o."offset" < s.begin_offset OR o."offset" >= s.end_offset
 UNION ALL
 SELECT partition, "offset", 0

@@ -1,5 +1,5 @@
 -- Check 3: what stands in the tables is what the ledger says, per batch and partition. For a retry or drop the
--- quarantine says it, entry by entry, and the ledger the sums.
+-- quarantine says it, entry by entry, and the ledger the sums, with the entries that were undone since.
 -- Parameters: pipeline. Output: place, batch, partition, found, expected; no row when all is well.
 WITH found AS (
     SELECT 'loaded' AS place, _batch AS batch, _partition AS partition, count(*) AS records
@@ -19,7 +19,7 @@ settled AS (
     GROUP BY ALL
 ),
 expected AS (
-    UNPIVOT (SELECT batch, partition, loaded, quarantined, duplicates FROM lake.loader.spans WHERE pipeline = $pipeline)
+    UNPIVOT (SELECT batch, partition, loaded, quarantined, duplicates FROM lake.loader.spans WHERE pipeline = $pipeline AND voided_by IS NULL)
     ON loaded, quarantined, duplicates INTO NAME place VALUE records
     UNION ALL
     SELECT batch, partition, place, records FROM settled WHERE place IN ('loaded', 'duplicates')
@@ -38,6 +38,15 @@ FULL JOIN (FROM expected WHERE records > 0) AS e USING (place, batch, partition)
 WHERE coalesce(f.records, 0) <> coalesce(e.records, 0)
 UNION ALL
 SELECT 'quarantine entries: ' || place, batch, NULL, coalesce(f.records, 0), coalesce(e.records, 0)
-FROM (SELECT place, batch, sum(records)::BIGINT AS records FROM settled GROUP BY ALL) AS f
+FROM (
+    SELECT place, batch, sum(records)::BIGINT AS records
+    FROM (
+        SELECT place, batch, records FROM settled
+        UNION ALL
+        SELECT CASE state WHEN 'duplicate' THEN 'duplicates' ELSE state END, settled_by, entries
+        FROM lake.loader.undone WHERE pipeline = $pipeline
+    )
+    GROUP BY ALL
+) AS f
 FULL JOIN (FROM sums WHERE records > 0) AS e USING (place, batch)
 WHERE coalesce(f.records, 0) <> coalesce(e.records, 0);

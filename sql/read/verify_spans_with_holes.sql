@@ -1,6 +1,8 @@
--- Check 5: the spans whose holes are to be confirmed by reading them again.
+-- Check 5: the spans whose holes are to be confirmed by reading them again; not what was undone, and not the
+-- accepted gaps, which the log does not hold.
 -- Parameters: pipeline. Output: partition, begin_offset, end_offset, consumed.
 SELECT partition, begin_offset, end_offset, consumed
 FROM lake.loader.spans
-WHERE pipeline = $pipeline AND holes > 0
+WHERE pipeline = $pipeline AND holes > 0 AND voided_by IS NULL
+    AND batch NOT IN (SELECT batch FROM lake.loader.batches WHERE pipeline = $pipeline AND kind = 'accept')
 ORDER BY partition, begin_offset;

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from loader.errors import HeadMoved, OffsetsMoved
-from loader.model import Batch, Identity, Position, Receipt, Totals
+from loader.model import CHUNK_SCHEMA, Batch, Identity, Position, Receipt, Span, Totals, new_batch_id
 from loader.testing.warehouse import MemoryWarehouse, Shared
 from loader.warehouse.store import DuckWarehouse
 from tests.making import batch, make_config, order
@@ -161,3 +162,16 @@ def test_the_next_batch_is_staged_while_one_commits(bench: Bench) -> None:
     bench.warehouse.commit(bench.warehouse.split(staged[0]))
     receipt = bench.warehouse.commit(bench.warehouse.split(staged[1]))
     assert receipt.totals == Totals(consumed=2, loaded=1, duplicates=1)
+
+
+def test_an_accepted_loss_moves_the_offset_and_loads_nothing(bench: Bench) -> None:
+    """A gap is a batch of holes: fenced and compared like any other; loading goes on behind it."""
+    nothing = pa.Table.from_batches([], schema=CHUNK_SCHEMA)
+    gap = Batch(new_batch_id(), (Span(0, 0, 40), Span(1, 5, 6)), nothing, "accept")
+    receipt = commit(bench.warehouse, gap)
+    assert (receipt.kind, receipt.totals) == ("accept", Totals(holes=41))
+    assert bench.warehouse.offsets() == {0: Position(40), 1: Position(6)}
+    with pytest.raises(OffsetsMoved):
+        commit(bench.warehouse, Batch(new_batch_id(), gap.spans, nothing, "accept"))
+    assert commit(bench.warehouse, batch((0, 40, [order(1)]))).totals == Totals(consumed=1, loaded=1)
+    assert bench.ids() == ["ORD000001"]

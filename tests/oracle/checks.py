@@ -83,7 +83,7 @@ def holdings(store: Store, table: str, key: str, pipeline: str | None = None) ->
         duplicates=_control(store, "duplicates", where),
         quarantine=_control(store, "quarantine", where),
         offsets={row["partition"]: row for row in offsets},
-        spans=[span for span in spans if not span.get("voided")],
+        spans=[span for span in spans if not span.get("voided_by")],
     )
 
 
@@ -143,10 +143,21 @@ def _became_something(place: Place, held: Holdings) -> bool:
 
 
 def _check_duplicates(held: Holdings, key: str) -> None:
-    """O1: a counted duplicate has a row with its id."""
+    """O1: a counted duplicate has a row with its id, unless that was undone and is still to be read."""
     ids = {str(row[key]) for row in held.rows.values()}
-    strays = {place for place, row in held.duplicates.items() if str(row["id"]) not in ids}
+    strays = {
+        place
+        for place, row in held.duplicates.items()
+        if str(row["id"]) not in ids
+        and not _is_undone((row.get("first_partition", -1), row.get("first_offset", -1)), held)
+    }
     _nothing(strays, "O1: duplicates of no row")
+
+
+def _is_undone(place: Place, held: Holdings) -> bool:
+    """Whether a record that was loaded once lies behind the position: a rewind took it back."""
+    partition, offset = place
+    return partition in held.offsets and offset >= held.offsets[partition]["next_offset"]
 
 
 def _check_quarantine(topic: Mapping[Place, Record], held: Holdings) -> None:

@@ -23,7 +23,7 @@ from loader.errors import (
     Temporary,
     TopicReplaced,
 )
-from loader.model import Batch, Chunk, Receipt
+from loader.model import Batch, Chunk, Position, Receipt, Span
 from loader.ports import Begin
 from loader.stopping import Stop
 from loader.testing.source import (
@@ -475,7 +475,86 @@ def test_lost_records_stop_the_load_with_their_range() -> None:
     with pytest.raises(OffsetsLost, match="offsets 3 to 8") as lost:
         bench.supervise()
     assert lost.value.address == "topic[0]@3"
+    assert lost.value.hint == "loader load --accept-loss 'topic[0]:3-8'"
     assert bench.shared.offsets[0].offset == 3
+
+
+def lossy() -> Bench:
+    """Offsets 3 to 8 are gone, 3 was the next one to load."""
+    bench = Bench(*orders(0, 3))
+    bench.load()
+    bench.topic.tell(orders(3, 10))
+    bench.topic.delete_records(0, 8)
+    return bench
+
+
+def test_exactly_the_lost_range_may_be_accepted() -> None:
+    """The gap is committed before the first record behind it, once; a restart may name it again."""
+    bench = lossy()
+    bench.stop.accept_loss = (Span(0, 3, 8),)
+    bench.supervise()
+    assert bench.ids() == [*names(0, 3), *names(8, 5)]
+    assert [(receipt.kind, receipt.spans) for receipt in bench.shared.receipts][1] == (
+        "accept", (Span(0, 3, 8),)
+    )  # fmt: skip
+    bench.supervise()
+    assert len(bench.shared.receipts) == 3
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "words"),
+    [
+        (3, 9, "--accept-loss names 3-9, but offsets 3 to 8 are gone"),
+        (2, 8, "--accept-loss names 2-8, but offsets 3 to 8 are gone"),
+        (3, 7, "--accept-loss names 3-7, but offsets 3 to 8 are gone"),
+        (5, 6, "--accept-loss names 5-6, but offsets 3 to 8 are gone"),
+    ],
+)
+def test_another_range_is_refused_with_the_right_one(begin: int, end: int, words: str) -> None:
+    """Nothing is accepted that is not named exactly, and nothing changes."""
+    bench = lossy()
+    bench.stop.accept_loss = (Span(0, begin, end),)
+    with pytest.raises(OffsetsLost, match=words) as lost:
+        bench.supervise()
+    assert lost.value.hint == "loader load --accept-loss 'topic[0]:3-8'"
+    assert bench.shared.offsets[0].offset == 3
+
+
+def test_no_loss_can_be_accepted_before_it_happens() -> None:
+    """A range in front of us of which nothing is lost is refused."""
+    bench = Bench(*orders(0, 3))
+    bench.load()
+    bench.stop.accept_loss = (Span(0, 3, 8),)
+    with pytest.raises(OffsetsLost, match="no record is lost there"):
+        bench.supervise()
+
+
+def test_a_truncated_log_names_the_rewind() -> None:
+    """The log ends before our offset: the hint is the command that goes back to its end."""
+    bench = Bench(*orders(0, 3))
+    bench.load()
+    bench.shared.offsets[0] = Position(9)
+    with pytest.raises(OffsetsLost, match="the log ends at 3, before our offset") as lost:
+        bench.supervise()
+    assert lost.value.hint == "loader rewind --to-offset 0:3 --yes"
+
+
+def test_an_idle_worker_notices_a_rewind() -> None:
+    """With nothing new to read, an offset of the warehouse that went back makes it begin again from there."""
+    bench = Bench(*orders(0, 3))
+    bench.load()
+
+    class Rewound(MemorySource):
+        def read(self, timeout: float, begin: Begin) -> Chunk | None:
+            chunk = super().read(timeout, begin)
+            bench.shared.offsets[0] = Position(1)
+            bench.clock.now += 1
+            return chunk
+
+    source, warehouse = Rewound(bench.topic), MemoryWarehouse(bench.shared)
+    batcher = Batcher(bench.policy, bench.clock)
+    with pytest.raises(OffsetsMoved, match="rewound to 1"):
+        load(source, warehouse, batcher, bench.stop, bench.watch, bench.clock.sleep)
 
 
 def test_a_new_warehouse_for_an_old_group_needs_a_word() -> None:

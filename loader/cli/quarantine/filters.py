@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from loader.cli.places import time_of
 from loader.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -53,7 +53,15 @@ def wanted(
 
     places = tuple(place(context, position) for position in positions) if positions else None
     return Wanted(
-        state, reason, column, _time(since, "--since"), _time(until, "--until"), partition, id_, batch, places
+        state,
+        reason,
+        column,
+        time_of(since, "--since"),
+        time_of(until, "--until"),
+        partition,
+        id_,
+        batch,
+        places,
     )
 
 
@@ -77,14 +85,3 @@ def place(context: Context, position: str) -> tuple[int, int]:
     if match[1] and match[1] != topic:
         raise ConfigError(f"this pipeline's topic is {topic}", address=position)
     return int(match[2]), int(match[3])
-
-
-def _time(text: str | None, option: str) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        when = datetime.fromisoformat(text)
-    except ValueError:
-        hint = "2026-03-03 or 2026-03-03T10:30:00+01:00"
-        raise ConfigError(f"{text} is not a time", address=option, hint=hint) from None
-    return when if when.tzinfo else when.replace(tzinfo=UTC)

@@ -1,0 +1,6 @@
+-- Duplicates whose first record was undone, and is to be loaded again. Parameters: pipeline.
+-- Output: records.
+SELECT count(*) AS records
+FROM lake.loader.duplicates AS d
+JOIN lake.loader.offsets AS o ON o.pipeline = d.pipeline AND o.partition = d.first_partition
+WHERE d.pipeline = $pipeline AND d.first_offset >= o.next_offset;

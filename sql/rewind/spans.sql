@@ -1,0 +1,33 @@
+-- The spans that reach behind the place that a partition is rewound to. Of one that is cut there, what of it lies
+-- before the place, by the tables; skipped records and holes leave no trace there.
+-- Input: relation `places` (partition, place). Output: batch, partition, place, begin_offset, end_offset, consumed,
+-- loaded, duplicates, quarantined, skipped, holes, kept_loaded, kept_duplicates, kept_quarantined.
+WITH hit AS (
+    SELECT s.* EXCLUDE (pipeline, voided_by, cut_by), p.place
+    FROM lake.loader.spans AS s
+    JOIN places AS p ON p.partition = s.partition
+    WHERE s.pipeline = {{ pipeline | text }} AND s.voided_by IS NULL AND s.end_offset > p.place
+),
+found AS (
+    SELECT _batch AS batch, _partition AS partition, _offset AS "offset", 'loaded' AS state FROM lake.main.{{ table | ident }}
+    UNION ALL
+    SELECT batch, partition, "offset", 'duplicates' FROM lake.loader.duplicates WHERE pipeline = {{ pipeline | text }}
+    UNION ALL
+    SELECT batch, partition, "offset", 'quarantined' FROM lake.loader.quarantine WHERE pipeline = {{ pipeline | text }}
+),
+kept AS (
+    SELECT
+        h.partition, count(*) FILTER (WHERE f.state = 'loaded') AS kept_loaded,
+        count(*) FILTER (WHERE f.state = 'duplicates') AS kept_duplicates,
+        count(*) FILTER (WHERE f.state = 'quarantined') AS kept_quarantined
+    FROM hit AS h
+    JOIN found AS f ON f.batch = h.batch AND f.partition = h.partition
+    WHERE h.begin_offset < h.place AND f."offset" < h.place
+    GROUP BY h.partition
+)
+SELECT
+    h.*, coalesce(k.kept_loaded, 0) AS kept_loaded, coalesce(k.kept_duplicates, 0) AS kept_duplicates,
+    coalesce(k.kept_quarantined, 0) AS kept_quarantined
+FROM hit AS h
+LEFT JOIN kept AS k ON k.partition = h.partition AND h.begin_offset < h.place
+ORDER BY h.partition, h.begin_offset;

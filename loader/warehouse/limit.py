@@ -13,7 +13,7 @@ from loader.model import Totals
 
 MEMORY = 1_000  # consumed records of earlier batches that count beside this batch
 GO_ON = (
-    "see more with loader plan, mend table.columns in the configuration, or keep them in quarantine: "
+    "loader plan; then mend table.columns in the configuration, or keep them in quarantine: "
     "loader load --accept-quarantine"
 )
 FROM = 100  # below this many records together nothing is said

@@ -35,7 +35,7 @@ def test_numbers_before_and_after(kafka: str, topic: MakeTopic, cli: Cli, kind: 
     text = cli("-c", pipeline.file, "maintain", "--dry-run").out
     assert "now: " in text
     assert "before" in cli("-c", pipeline.file, "maintain").out
-    assert [run["job"] for run in pipeline("runs").json["runs"]] == ["maintain"] * 2 + ["load"]
+    assert [run["job"] for run in pipeline("runs").json["runs"]] == ["maintain"] * 2
 
 
 def test_loads_go_on_beside_it(kafka: str, topic: MakeTopic, cli: Cli) -> None:

@@ -130,7 +130,7 @@ class Sender:
         self._cause = ""
         self._producer = self._connect(settings)
         self._start = self._last_move = self._clock()
-        self._last_answered = 0
+        self._last_answered = self._told = 0
 
     def _connect(self, settings: Mapping[str, Any]) -> Producer:
         ours = {
@@ -218,8 +218,9 @@ class Sender:
 
     def _check(self) -> None:
         """Tell the progress; raise if nothing moves any more."""
+        self._told = max(self._told, self.acknowledged)  # events of the client count as waiting for a moment
         if self._on_progress:
-            self._on_progress(self.sent, self.acknowledged)
+            self._on_progress(self.sent, self._told)
         waiting, now = len(self._producer), self._clock()
         answered = self.sent - waiting
         if answered != self._last_answered or not waiting:

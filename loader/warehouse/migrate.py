@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from loader.errors import WarehouseMismatch
-from loader.statements import names, statement
+from loader.statements import names, source, statement
 from loader.warehouse.attach import connect
 from loader.warehouse.files import make_folder, sync, sync_new_file
 from loader.warehouse.owners import claim
@@ -63,19 +64,27 @@ def migrate(home: duckdb.DuckDBPyConnection) -> None:
     applied = (
         set() if is_new else {row[0] for row in home.execute(statement("warehouse/migrations")).fetchall()}
     )
-    shipped = names("migrations")
+    shipped = {marked(name): name for name in names("migrations")}
     if unknown := sorted(applied - set(shipped)):
-        message = f"the warehouse has migrations that this version does not know: {', '.join(unknown)}"
-        raise WarehouseMismatch(message, hint="use the newer version of the loader that made them")
-    missing = [name for name in shipped if name not in applied]
+        message = (
+            f"another version of the loader made the warehouse: its {', '.join(unknown)} is not known here"
+        )
+        hint = "use that version; or begin anew in another warehouse.path, with --new-warehouse"
+        raise WarehouseMismatch(message, hint=hint)
+    missing = [mark for mark in shipped if mark not in applied]
     if not missing:
         return
     with transaction(home):
         if is_new:
             home.execute(statement("warehouse/bootstrap"))
-        for name in missing:
-            home.execute(statement(f"migrations/{name}"))
-            home.execute(statement("warehouse/record_migration"), [name])
+        for mark in missing:
+            home.execute(statement(f"migrations/{shipped[mark]}"))
+            home.execute(statement("warehouse/record_migration"), [mark])
+
+
+def marked(name: str) -> str:
+    """A migration's name with a digest of its text: until 1.0 the text may change under the same name."""
+    return f"{name}-{hashlib.sha256(source(f'migrations/{name}').encode()).hexdigest()[:8]}"
 
 
 def has_control(home: duckdb.DuckDBPyConnection) -> bool:

@@ -23,6 +23,7 @@ from loader.failpoints import fail_point
 from loader.model import Batch
 from loader.statements import statement
 
+FEW = 10_000  # records in doubt, or refused, that one statement looks at: each takes 10 kB there
 TRUST = 10_000  # one record in doubt among so many does not make the next batch worth a closer look
 
 
@@ -70,12 +71,14 @@ class Stager:
             if not records.num_rows:
                 return
             cursor.execute(statement("load/drop_doubtful", staging=staging))
-        with registered(cursor, chunk=records):
-            exact = contract.parse_parameters("chunk", staging, more=quick is not None)
-            cursor.execute(statement("load/parse", **exact))
-        refused = self._marked(cursor, records, staging)
-        if refused.num_rows:
-            with registered(cursor, chunk=refused):
+        more = quick is not None
+        for some in _pieces(records) if more else [records]:
+            with registered(cursor, chunk=some):
+                cursor.execute(
+                    statement("load/parse", **contract.parse_parameters("chunk", staging, more=more))
+                )
+        for some in _pieces(self._marked(cursor, records, staging)):
+            with registered(cursor, chunk=some):
                 cursor.execute(statement("load/parse", **contract.explain_parameters("chunk", staging)))
 
     def _marked(self, cursor: duckdb.DuckDBPyConnection, records: pa.Table, staging: str) -> pa.Table:
@@ -105,6 +108,12 @@ def at_positions(records: pa.Table, positions: pa.Table) -> pa.Table:
     numbered = places.append_column("row", pa.array(range(places.num_rows), pa.int64()))
     found = numbered.join(positions, keys=["partition", "offset"], join_type="left semi")
     return records.take(found["row"])
+
+
+def _pieces(records: pa.Table) -> Iterator[pa.Table]:
+    """The records, few at a time: what is dear for each of them must fit into DuckDB's memory."""
+    for begin in range(0, records.num_rows, FEW):
+        yield records.slice(begin, FEW)
 
 
 def _exact_numbers(records: pa.Table, contract: Contract) -> pa.Table:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from loader.config import Config
 
 SETTLE_TRIES = 20
-DUCKDB_SHARE = 5  # DuckDB gets this part of limits.memory; the batches in Arrow and the client need the rest
+DUCKDB_SHARE = 0.3  # of limits.memory, for DuckDB; the batches in Arrow and the client need the rest
 
 
 class DuckWarehouse:
@@ -66,7 +66,7 @@ class DuckWarehouse:
             compile_checks(self._contract)
             make_folder(config.warehouse.file.parent)
             with self._turn():
-                self._home = open_warehouse(config.warehouse, config.limits.memory // DUCKDB_SHARE)
+                self._home = open_warehouse(config.warehouse, int(config.limits.memory * DUCKDB_SHARE))
                 self._commits = self._home.cursor()
                 facts = (self._pipeline, self._table, self._contract, self._worker)
                 self._follower = Follower(self._commits, *facts)

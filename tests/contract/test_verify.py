@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 from loader.config import Config
-from loader.errors import ActionNeeded
+from loader.errors import ActionNeeded, WarehouseMismatch
 from loader.model import Identity
 from loader.warehouse.ask import ask
 from loader.warehouse.attach import connect
@@ -114,6 +114,21 @@ def test_a_writer_keeps_readers_of_a_duckdb_file_out_unless_a_copy_is_published(
         warehouse.close()
     with duckdb.connect(str(tmp_path / "copy.duckdb"), read_only=True) as copy:
         assert copy.execute("SELECT order_id FROM orders").fetchall() == [("ORD000001",)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_warehouse_of_another_version_is_refused_at_once(tmp_path: Path, kind: str) -> None:
+    """Its control tables are not ours: one line, exit code 1, and nothing is changed."""
+    config = make_config(tmp_path, kind)
+    DuckWarehouse(config).close()
+    with connect(config.warehouse) as home:
+        home.execute("UPDATE lake.loader.migrations SET name = '0001_control-00000000'")
+    with pytest.raises(
+        WarehouseMismatch, match="another version of the loader made the warehouse"
+    ) as refused:
+        DuckWarehouse(config)
+    assert refused.value.exit_code == 1
+    assert "--new-warehouse" in refused.value.hint
 
 
 def test_nothing_loaded_yet_is_said_in_one_line(tmp_path: Path) -> None:

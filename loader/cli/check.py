@@ -49,7 +49,7 @@ def _offline(config: Config) -> dict[str, str]:
 
 
 def _broker(config: Config) -> str:
-    from loader.kafka.recheck import broker
+    from loader.kafka.look import broker
 
     with closing(broker(config)) as asked:
         identity = asked.identity()

@@ -46,7 +46,7 @@ def foreseen(config: Config, max_records: int, from_: str, *, embedded: bool = F
 
     Raises what `load` would raise: TopicMissing, TopicReplaced, OffsetsLost, BrokerAway, WarehouseBusy.
     """
-    from loader.kafka.recheck import broker
+    from loader.kafka.look import broker
     from loader.kafka.sample import sample
     from loader.warehouse.foresight import Foresight
     from loader.warehouse.rehearse import rehearse

@@ -44,7 +44,7 @@ def rewind(
     yes: Annotated[bool, typer.Option("--yes", help="Really remove it.")] = False,
 ) -> None:
     """Undo partitions from an offset on: rows, quarantine and duplicates go, the next load reads again."""
-    from loader.kafka.recheck import broker
+    from loader.kafka.look import broker
     from loader.warehouse.retry import patiently
     from loader.warehouse.rewind import Undo
 

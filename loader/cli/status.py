@@ -99,7 +99,7 @@ def _warehouse(config: Config) -> dict[str, Any]:
 def _broker(config: Config, facts: dict[str, Any]) -> tuple[dict[int, Any], str]:
     """The log of each partition, and what keeps the pipeline from going on there (or nothing)."""
     from loader.guards import same_topic, within_log
-    from loader.kafka.recheck import broker
+    from loader.kafka.look import broker
     from loader.model import Position
 
     log: dict[int, Any] = {}

@@ -85,7 +85,8 @@ def _compared(
     embedded: bool,
 ) -> tuple[str, str]:
     from loader.guards import same_topic, within_log
-    from loader.kafka.recheck import broker, miscounted
+    from loader.kafka.look import broker
+    from loader.kafka.recheck import miscounted
     from loader.model import Position
 
     with closing(broker(config, embedded=embedded)) as asked:
@@ -113,7 +114,7 @@ def _deep(config: Config, partitions: list[Any], broker: dict[str, str]) -> dict
 
 def _reread(config: Config, partitions: list[Any]) -> tuple[str, str]:
     from loader.kafka.again import read_again
-    from loader.kafka.recheck import broker
+    from loader.kafka.look import broker
     from loader.model import Span
     from loader.warehouse.deep import Comparison
     from loader.warehouse.reading import Reader

@@ -12,14 +12,11 @@ from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 from loader.errors import BrokerAway
 from loader.kafka.chunks import to_batches
 from loader.kafka.identity import Broker
-from loader.kafka.settings import consumer_settings, make_consumer
+from loader.kafka.look import MESSAGES, SILENCE, broker, consumer
 from loader.model import CHUNK_SCHEMA, Identity, LogRange
 
 if TYPE_CHECKING:
     from loader.config import Config
-
-SILENCE = 10.0  # seconds without a record or an end before the broker counts as away
-AT_ONCE = 2_000  # messages a call
 
 
 class Peek:
@@ -35,10 +32,8 @@ class Peek:
 
     def __enter__(self) -> Self:
         """Make the clients; nothing is asked yet. Raises ConfigError."""
-        kafka, client = self._config.kafka, self._config.kafka.client_settings()
-        self._broker = Broker(kafka.bootstrap, kafka.topic, kafka.group, client)
-        settings = consumer_settings(kafka.bootstrap, kafka.group, client)
-        self._consumer = make_consumer(settings, self._broker.health.failed)
+        self._broker = broker(self._config)
+        self._consumer = consumer(self._config, self._broker)
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -96,7 +91,7 @@ class Peek:
         found: list[Message] = []
         until = time.monotonic() + SILENCE
         while time.monotonic() < until:
-            for message in self._reading.consume(min(AT_ONCE, most), 0.1):
+            for message in self._reading.consume(min(MESSAGES, most), 0.1):
                 until = time.monotonic() + SILENCE
                 error = message.error()
                 if error is not None and error.code() != KafkaError._PARTITION_EOF:

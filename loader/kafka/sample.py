@@ -13,13 +13,12 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from loader.errors import BrokerAway
 from loader.kafka.chunks import to_batches
 from loader.kafka.identity import Broker
-from loader.kafka.settings import consumer_settings, make_consumer
+from loader.kafka.look import MESSAGES, SILENCE, consumer
 from loader.model import CHUNK_SCHEMA, Batch, LogRange, Span, new_batch_id, next_offset, size
 
 if TYPE_CHECKING:
     from loader.config import Config
 
-SILENCE = 10.0  # seconds without a record or an end before the broker counts as away
 MEMORY_SHARE = 4  # this part of limits.memory may be taken by the records
 
 
@@ -28,14 +27,12 @@ def sample(config: Config, asked: Broker, log: Mapping[int, LogRange], records: 
 
     Fewer when their bytes fill a quarter of limits.memory. Raises BrokerAway.
     """
-    kafka = config.kafka
-    settings = consumer_settings(kafka.bootstrap, kafka.group, kafka.client_settings())
     room = config.limits.memory // MEMORY_SHARE
     spans, chunks = [], []
-    with closing(make_consumer(settings, asked.health.failed)) as consumer:
+    with closing(consumer(config, asked)) as reading:
         for partition, wanted in shares(log, records).items():
             begin = end = log[partition].low
-            for messages in _messages(consumer, TopicPartition(kafka.topic, partition, begin), wanted):
+            for messages in _messages(reading, TopicPartition(config.kafka.topic, partition, begin), wanted):
                 found = to_batches(messages, config.limits.message_bytes)
                 chunks += found
                 room -= sum(map(size, found))
@@ -57,12 +54,12 @@ def shares(log: Mapping[int, LogRange], records: int) -> dict[int, int]:
     return {partition: found[partition] for partition in sorted(found) if found[partition]}
 
 
-def _messages(consumer: Consumer, place: TopicPartition, wanted: int) -> Iterator[list[Message]]:
+def _messages(reading: Consumer, place: TopicPartition, wanted: int) -> Iterator[list[Message]]:
     """Messages of one partition until there are `wanted`, or its end."""
-    consumer.assign([place])
+    reading.assign([place])
     until = time.monotonic() + SILENCE
     while wanted > 0 and time.monotonic() < until:
-        found = consumer.consume(min(wanted, 2_000), 0.1)
+        found = reading.consume(min(wanted, MESSAGES), 0.1)
         good = [message for message in found if message.error() is None]
         if good:
             yield good

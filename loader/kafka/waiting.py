@@ -10,13 +10,10 @@ from typing import TYPE_CHECKING
 from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, KafkaError, TopicPartition
 
 from loader.errors import BrokerAway
-from loader.kafka.recheck import broker
-from loader.kafka.settings import consumer_settings, make_consumer
+from loader.kafka.look import SILENCE, broker, consumer
 
 if TYPE_CHECKING:
     from loader.config import Config
-
-SILENCE = 10.0  # seconds without an answer before the broker counts as away
 
 
 def oldest_waiting(config: Config, committed: Mapping[int, int]) -> float | None:
@@ -26,14 +23,13 @@ def oldest_waiting(config: Config, committed: Mapping[int, int]) -> float | None
     or records without a time. Raises BrokerAway.
     """
     kafka = config.kafka
-    settings = consumer_settings(kafka.bootstrap, kafka.group, kafka.client_settings())
     silent, times = set(committed), []
     asked = broker(config)
-    with closing(asked), closing(make_consumer(settings, asked.health.failed)) as consumer:
-        consumer.assign([TopicPartition(kafka.topic, *place) for place in committed.items()])
+    with closing(asked), closing(consumer(config, asked)) as reading:
+        reading.assign([TopicPartition(kafka.topic, *place) for place in committed.items()])
         until = time.monotonic() + SILENCE
         while silent and time.monotonic() < until:
-            for message in consumer.consume(100, 0.1):
+            for message in reading.consume(100, 0.1):
                 error, partition = message.error(), message.partition()
                 if partition not in silent or (error and error.code() != KafkaError._PARTITION_EOF):
                     continue

@@ -68,6 +68,7 @@ class Comparison:
             staging=names(batch)["staging"],
             table=config.table.name,
             id_text=f"nullif(concat_ws('|', {', '.join(ids)}), '')" if ids else "NULL",
+            contract=contract.digest(),
             columns=self.reader.columns(),
         )
         facts = {
@@ -76,8 +77,6 @@ class Comparison:
             "begin": span.begin,
             "end": span.end,
         }
-        if name == "read/deep_records":
-            facts["contract"] = contract.digest()
         yield from fetched(self._cursor.execute(sql, facts))
 
     def _note(self, row: dict[str, Any]) -> None:

@@ -1,10 +1,11 @@
 -- Where each record of a span that was read again ended, and whether with the right content.
 -- A row that a retry made of an edited record is not what was sent: its content is not compared.
--- Input: {{ staging }} (the records parsed anew), relation {{ chunk }} (as they came).
--- Parameters: pipeline, partition, begin, end, contract (the digest of the contract that parsed them).
+-- Input: {{ staging }} (the records parsed anew), relation {{ chunk }} (as they came), the
+-- digest {{ contract }} of the contract that parsed them.
+-- Parameters: pipeline, partition, begin, end.
 -- Output: place, problem (NULL when all is well), records, and partition and offset of the first.
 WITH loaded AS (
-    SELECT t.*, b.contract = $contract AS is_ours
+    SELECT t.*, b.contract = {{ contract | text }} AS is_ours
     FROM lake.main.{{ table | ident }} AS t
     LEFT JOIN lake.loader.batches AS b ON b.pipeline = $pipeline AND b.batch = t._batch
     WHERE t._partition = $partition AND t._offset >= $begin AND t._offset < $end

@@ -6,7 +6,7 @@ import base64
 import json
 from typing import TYPE_CHECKING, Any
 
-from loader.cli.words import printable
+from loader.cli.words import bytes_as_json, printable
 from loader.errors import ActionNeeded
 
 if TYPE_CHECKING:
@@ -37,11 +37,11 @@ def as_json(row: Row, contract: Contract) -> Row:
     return {
         **{name: row[name] for name in (*facts, *history)},
         "reasons": pointed(row, contract),
-        **as_text("key", row["key"]),
-        **as_text("value", row["value"]),
-        **as_text("edited", row["edited"]),
+        **bytes_as_json(row["key"], "key"),
+        **bytes_as_json(row["value"], "value"),
+        **bytes_as_json(row["edited"], "edited"),
         "headers": [
-            {"key": header["key"], **as_text("value", from_base64(header["value"]))}
+            {"key": header["key"], **bytes_as_json(from_base64(header["value"]), "value")}
             for header in json.loads(row["headers"] or "[]")
         ],
     }
@@ -87,13 +87,6 @@ def _where(text: str, at: int) -> str:
     """A place in a text as people count: from 1, by lines where there are several."""
     line, character = text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
     return f"line {line}, character {character}" if "\n" in text else f"character {character}"
-
-
-def as_text(name: str, raw: bytes | None) -> Row:
-    """Bytes as text where they are text, and as base64."""
-    if raw is None:
-        return {name: None, f"{name}_base64": None}
-    return {name: raw.decode(errors="backslashreplace"), f"{name}_base64": base64.b64encode(raw).decode()}
 
 
 def from_base64(encoded: str | None) -> bytes | None:

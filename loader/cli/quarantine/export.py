@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from loader.cli.quarantine import filters
-from loader.cli.quarantine.entry import as_text, from_base64
+from loader.cli.quarantine.entry import from_base64
+from loader.cli.words import bytes_as_json
 from loader.errors import ActionNeeded, ConfigError
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from loader.cli.context import Context
 
 FORMATS = (".jsonl", ".parquet")
-STATE = "open, loaded, duplicate, skipped, dropped, or all."
 
 
 def export(
@@ -34,11 +34,10 @@ def export(
     partition: filters.Partition = None,
     id_: filters.Id = None,
     batch: filters.Batch = None,
-    state: Annotated[str, typer.Option(help=STATE)] = "open",
+    state: filters.State = "open",
     force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
 ) -> None:
     """Write refused records, with their reasons, into a file that `loader replay` can send."""
-    from loader.cli.quarantine.list import state_of
     from loader.warehouse.reading import Reader
 
     context: Context = ctx.obj
@@ -48,7 +47,7 @@ def export(
         raise ActionNeeded("is there already", address=str(file), hint="another name, or --force")
     wanted = filters.wanted(
         context, positions=positions, reason=reason, column=column, since=since, until=until,
-        partition=partition, id_=id_, batch=batch, state=state_of(state),
+        partition=partition, id_=id_, batch=batch, state=filters.state_of(state),
     )  # fmt: skip
     with Reader(context.config()) as reader:
         batches = reader.batches_of_wanted("read/quarantine_export", wanted)
@@ -93,8 +92,8 @@ def _facts(row: dict[str, Any], headers: list[tuple[str, bytes | None]], topic: 
         "topic": topic,
         **{name: row[name] for name in ("partition", "offset", "id", "state", "batch")},
         "reasons": json.loads(row["reasons"]),
-        "headers": [{"key": key, **as_text("value", value)} for key, value in headers],
-        **(as_text("original", row["original"]) if row["is_edited"] else {}),
+        "headers": [{"key": key, **bytes_as_json(value, "value")} for key, value in headers],
+        **(bytes_as_json(row["original"], "original") if row["is_edited"] else {}),
     }
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from loader.cli.context import Context
     from loader.warehouse.wanted import Wanted
 
+EVERY = "all"  # states
 POSITION = re.compile(r"(?:(.*)\[)?(\d+)(?:\]@|:)(\d+)")
 
 Position = Annotated[str, typer.Argument(metavar="POSITION", help="As `orders[2]@1841` or `2:1841`.")]
@@ -31,6 +32,7 @@ Until = Annotated[str | None, typer.Option(metavar="TIME", help="Only before thi
 Partition = Annotated[int | None, typer.Option(help="Only this partition.")]
 Id = Annotated[str | None, typer.Option("--id", help="Only this id, where it could be read.")]
 Batch = Annotated[int | None, typer.Option(help="Only what this batch refused, retried or dropped.")]
+State = Annotated[str, typer.Option(help="open, loaded, duplicate, skipped, dropped, or all.")]
 All = Annotated[bool, typer.Option("--all", help="All open entries.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen; change nothing.")]
 
@@ -63,6 +65,15 @@ def wanted(
         batch,
         places,
     )
+
+
+def state_of(text: str) -> str | None:
+    """The state that `--state` names; None for all. Raises ConfigError."""
+    from loader.warehouse.wanted import STATES
+
+    if text not in (*STATES, EVERY):
+        raise ConfigError(f"{text} is not one of {', '.join((*STATES, EVERY))}", address="--state")
+    return None if text == EVERY else text
 
 
 def narrowed(wanted: Wanted, everything: bool, verb: str) -> Wanted:

@@ -9,12 +9,9 @@ import typer
 
 from loader.cli.quarantine import filters
 from loader.cli.quarantine.entry import shown
-from loader.errors import ConfigError
 
 if TYPE_CHECKING:
     from loader.cli.context import Context
-
-EVERY = "all"
 
 
 def list_(
@@ -27,7 +24,7 @@ def list_(
     partition: filters.Partition = None,
     id_: filters.Id = None,
     batch: filters.Batch = None,
-    state: Annotated[str, typer.Option(help="open, loaded, duplicate, skipped, dropped, or all.")] = "open",
+    state: filters.State = "open",
     limit: Annotated[int, typer.Option(min=1, help="At most so many entries.")] = 50,
 ) -> None:
     """List refused records, oldest first, each with all its reasons."""
@@ -37,7 +34,7 @@ def list_(
     context: Context = ctx.obj
     wanted = filters.wanted(
         context, positions=positions, reason=reason, column=column, since=since, until=until,
-        partition=partition, id_=id_, batch=batch, state=state_of(state),
+        partition=partition, id_=id_, batch=batch, state=filters.state_of(state),
     )  # fmt: skip
     with Reader(context.config()) as reader:
         rows = reader.of_wanted("read/quarantine_list", wanted, most=limit)
@@ -52,15 +49,6 @@ def list_(
         "entries": [{**row, "reasons": json.loads(row["reasons"])} for row in rows],
     }
     context.emit(result, lambda: _print(context, result))
-
-
-def state_of(text: str) -> str | None:
-    """The state that `--state` names; None for all. Raises ConfigError."""
-    from loader.warehouse.wanted import STATES
-
-    if text not in (*STATES, EVERY):
-        raise ConfigError(f"{text} is not one of {', '.join((*STATES, EVERY))}", address="--state")
-    return None if text == EVERY else text
 
 
 def _print(context: Context, result: dict[str, Any]) -> None:

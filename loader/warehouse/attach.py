@@ -11,6 +11,7 @@ import os
 import re
 import secrets
 import tempfile
+import threading
 from contextlib import suppress
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from loader.config import Warehouse as Address
 
 EXTENSIONS = ("sqlite_scanner", "ducklake")
+_CHECKED = threading.Event()  # this process has loaded them, with their signatures
 CHECK_PATH = "check warehouse.path and warehouse.data"
 INLINE_ROWS = 64  # target rows of a batch up to which no file is made; 5 k inlined rows cost 490 ms
 INLINE_CONTROL_ROWS = 10_000
@@ -45,7 +47,7 @@ def connect(
     Raises WarehouseBusy (another process has the DuckDB file), WarehouseAway (no such folder, no
     permission), WarehouseDamaged (not a warehouse).
     """
-    home = duckdb.connect(":memory:")
+    home = _private()
     try:
         _settle_in(home, memory, threads)
         if address.kind == "ducklake":
@@ -59,7 +61,7 @@ def connect(
 
 def attach_empty(memory: int | None = None) -> duckdb.DuckDBPyConnection:
     """A connection with an empty database in memory as `lake`."""
-    home = duckdb.connect(":memory:")
+    home = _private()
     _settle_in(home, memory, threads=1)
     home.execute(statement("warehouse/attach_empty"))
     return home
@@ -67,18 +69,27 @@ def attach_empty(memory: int | None = None) -> duckdb.DuckDBPyConnection:
 
 def tidy(catalogue: Path) -> None:
     """Let SQLite remove what a read-only look has left beside a catalogue that nobody has open."""
-    with duckdb.connect(":memory:") as home, suppress(duckdb.Error):  # someone has it open: then it is theirs
+    with _private() as home, suppress(duckdb.Error):  # someone has it open: then it is theirs
         _settle_in(home, None, threads=1)
         _load_extensions(home)
         home.execute(statement("plan/tidy", file=str(catalogue)))
 
 
+def _private() -> duckdb.DuckDBPyConnection:
+    """A database in memory, of this process alone.
+
+    The signatures of the extensions are checked when the process loads them first: that takes 0.2 s. They are
+    mapped into the process then, and its later databases get what is mapped.
+    """
+    return duckdb.connect(":memory:", config={"allow_unsigned_extensions": _CHECKED.is_set()})
+
+
 def _settle_in(home: duckdb.DuckDBPyConnection, memory: int | None, threads: int) -> None:
-    spill = str(_spill_folder() / f"{os.getpid()}-{secrets.token_hex(4)}")
+    spill = str(spill_folder() / f"{os.getpid()}-{secrets.token_hex(4)}")
     home.execute(statement("warehouse/settings", threads=threads, memory=memory, temporary=spill))
 
 
-def _spill_folder() -> Path:
+def spill_folder() -> Path:
     """A folder of this user's. Two connections must never spill into one: files have fixed names there."""
     folder = Path(tempfile.gettempdir()) / f"loader-spill-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
@@ -87,7 +98,7 @@ def _spill_folder() -> Path:
 
 def spill_folders(process: int) -> list[Path]:
     """Where the connections of a process spill to disk; they remain when it is killed."""
-    return list(_spill_folder().glob(f"{process}-*"))
+    return list(spill_folder().glob(f"{process}-*"))
 
 
 def _attach(address: Address, *, read_only: bool) -> str:
@@ -107,6 +118,7 @@ def _load_extensions(home: duckdb.DuckDBPyConnection) -> None:
         wheel = files(f"duckdb_extension_{name}") / "extensions" / f"v{duckdb.__version__}"
         with as_file(wheel / f"{name}.duckdb_extension") as path:
             home.load_extension(str(path))
+    _CHECKED.set()
 
 
 def unwritable(error: OSError, address: str) -> LoaderError:

@@ -17,8 +17,9 @@ import pyarrow.parquet as pq
 from loader.contract import Contract
 from loader.model import Batch, Identity, size
 from loader.statements import statement
-from loader.warehouse.attach import INLINE_ROWS, attach_empty, tidy, translated
+from loader.warehouse.attach import INLINE_ROWS, attach_empty, spill_folder, tidy, translated
 from loader.warehouse.follow import Follower
+from loader.warehouse.known import KnownIds
 from loader.warehouse.limit import Breaker
 from loader.warehouse.migrate import migrate
 from loader.warehouse.opening import open_to_read
@@ -153,6 +154,7 @@ class Foresight:
             folder=None,
             breaker=Breaker(config.limits.quarantine, (), accept=True),
             follower=self._follower,
+            known=KnownIds(0, spill_folder(), shared=False),
         )
 
     def _rows(self, name: str, **parameters: object) -> list[Row]:

@@ -7,7 +7,7 @@ one knows yet; the warehouse is only read.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from loader.statements import quote_identifier, statement
 from loader.warehouse.attach import INLINE_ROWS
 from loader.warehouse.files import make_folder, sync_new_file
 from loader.warehouse.follow import Follower
+from loader.warehouse.known import KnownIds, Run
 from loader.warehouse.limit import Breaker
 from loader.warehouse.stage import Staged, at_positions, names, phase, registered
 from loader.warehouse.transaction import one, transaction
@@ -75,6 +76,7 @@ class Splitter:
     folder: Path | None
     breaker: Breaker
     follower: Follower
+    known: KnownIds
 
     def split(self, staged: Staged, before: Split | None = None) -> Split:
         """Look up, sort and write; what is right of the split before is kept.
@@ -83,7 +85,7 @@ class Splitter:
         Raises QuarantineLimit, duckdb.Error and OSError (disk full, folder gone).
         """
         with phase(staged.seconds, "split"):
-            seen, counts = self._look_up(staged.batch)
+            seen, counts = self._look_up(staged)
         if before and counts.equals(before.counts) and self._same_rows(before):
             return replace(before, seen=seen)
         totals = _totals(staged.batch, counts)
@@ -96,24 +98,23 @@ class Splitter:
 
     def foresee(self, staged: Staged) -> Totals:
         """What the batch would add by what is committed now; nothing is written."""
-        return _totals(staged.batch, self._look_up(staged.batch)[1])
+        return _totals(staged.batch, self._look_up(staged)[1])
 
     def discard(self, batch: Batch) -> None:
         """Drop the staging tables of a batch."""
         for name in names(batch).values():
             self.cursor.execute(statement("load/drop_staging", name=name))
 
-    def _look_up(self, batch: Batch) -> tuple[int, pa.Table]:
-        parameters = self._parameters(batch)
+    def _look_up(self, staged: Staged) -> tuple[int, pa.Table]:
+        batch, parameters = staged.batch, self._parameters(staged.batch)
 
-        def run(name: str) -> duckdb.DuckDBPyConnection:
-            return self.cursor.execute(statement(f"load/{name}", **parameters))
+        def run(name: str, /, **more: object) -> duckdb.DuckDBPyConnection:
+            return self.cursor.execute(statement(f"load/{name}", **parameters, **more))
 
         with transaction(self.cursor):  # one snapshot for the head and for what is known at it
             seen = one(run("head"))
             parameters |= self.follower.at(seen)
-            suspects = self._suspects(run)
-            run("verdicts" if suspects else "no_verdicts")
+            self._judge(staged, seen, run)
         positions = run("refused_positions").to_arrow_table()
         with registered(self.cursor, chunk=at_positions(batch.records, positions)):
             run("refused")
@@ -122,13 +123,25 @@ class Splitter:
             run("outcomes")
         return seen, run("counts").to_arrow_table()
 
-    def _suspects(self, run: Callable[[str], duckdb.DuckDBPyConnection]) -> int:
-        """How many ids were there before; none where every event is a row."""
-        if self.contract.duplicates == "off":
-            return 0
-        run("known_ids")
-        run("repeated_ids")
-        return int(one(run("count_suspects")))
+    def _judge(self, staged: Staged, seen: int, run: Run) -> None:
+        """Make the table of verdicts: on each record whose id was there before."""
+        if not staged.ids.num_rows:  # none was accepted, or every event is a row
+            run("no_verdicts")
+            return
+        doubt = self.known.doubt(staged.ids["hash"].to_numpy(), seen, run)
+        batches = doubt.batches
+        if doubt.rows.any():
+            doubtful = staged.ids.select(["row"]).append_column("present", pa.array(doubt.present))
+            with registered(self.cursor, doubtful=doubtful.filter(pa.array(doubt.rows))):
+                run("suspects")
+            run("known_ids", batches=batches)
+            if batches is not None and one(run("count_missing")):
+                batches = None
+                run("known_ids", batches=batches)
+        if doubt.rows.any() and one(run("count_repeats")):
+            run("verdicts", batches=batches)
+        else:
+            run("no_verdicts")
 
     def _same_rows(self, before: Split) -> bool:
         """Whether its file still holds the right rows: counts are equal, so ask for the positions."""

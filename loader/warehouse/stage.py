@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import duckdb
 import pyarrow as pa
@@ -21,10 +21,11 @@ from loader.contract.drift import Drift, drift
 from loader.errors import Restart
 from loader.failpoints import fail_point
 from loader.model import Batch
-from loader.statements import statement
+from loader.statements import quote_identifier, statement
 
 FEW = 10_000  # records in doubt, or refused, that one statement looks at: each takes 10 kB there
 TRUST = 10_000  # one record in doubt among so many does not make the next batch worth a closer look
+NO_IDS = pa.table({"row": pa.array([], pa.int64()), "hash": pa.array([], pa.uint64())})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +34,9 @@ class Staged:
 
     batch: Batch
     stager: Stager
-    seconds: dict[str, float] = field(default_factory=dict)
-    drift: Drift = field(default_factory=Drift)
+    seconds: dict[str, float]
+    drift: Drift
+    ids: pa.Table  # `row` in the staging table and `hash` of the id, of each accepted record
 
 
 class Stager:
@@ -55,8 +57,16 @@ class Stager:
                 raise Restart(message)
             self._parse(self._cursor, batch)
             found = drift(self._contract.places, batch.records)
+            ids = self._ids(self._cursor, batch)
         fail_point("after_parse")
-        return Staged(batch, self, seconds, found)
+        return Staged(batch, self, seconds, found, ids)
+
+    def _ids(self, cursor: duckdb.DuckDBPyConnection, batch: Batch) -> pa.Table:
+        if self._contract.duplicates == "off":
+            return NO_IDS
+        ids = [quote_identifier(name) for name in self._contract.id]
+        sql = statement("load/staged_ids", staging=names(batch)["staging"], ids=ids)
+        return cursor.execute(sql).to_arrow_table()
 
     def _parse(self, cursor: duckdb.DuckDBPyConnection, batch: Batch) -> None:
         """The quick look, the exact statement for what it left, and the reasons of what that refused."""
@@ -96,7 +106,7 @@ class Stager:
 
 def names(batch: Batch) -> dict[str, str]:
     """The staging tables of a batch; unique, so that two batches can be alive."""
-    kinds = ("staging", "hits", "repeated", "verdicts", "refused", "repeats", "outcomes")
+    kinds = ("staging", "suspects", "hits", "verdicts", "refused", "repeats", "outcomes")
     return {kind: f"{kind}_{batch.id}" for kind in kinds}
 
 

@@ -16,11 +16,12 @@ from loader.contract import Contract
 from loader.errors import HeadMoved, Restart
 from loader.model import Batch, Identity, Position, Receipt
 from loader.statements import statement
-from loader.warehouse.attach import translated
+from loader.warehouse.attach import spill_folder, translated
 from loader.warehouse.change import Changes, own_errors
 from loader.warehouse.commit import commit, take_head
 from loader.warehouse.files import WriterLock, make_folder
 from loader.warehouse.follow import Follower
+from loader.warehouse.known import KnownIds
 from loader.warehouse.limit import Breaker
 from loader.warehouse.migrate import open_warehouse
 from loader.warehouse.publish import Publisher
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 SETTLE_TRIES = 20
 DUCKDB_SHARE = 0.3  # of limits.memory, for DuckDB; the batches in Arrow and the client need the rest
+IDS_SHARE = 0.25  # of limits.memory, for the set of known ids; what is above goes to disk
 
 
 class DuckWarehouse:
@@ -79,6 +81,8 @@ class DuckWarehouse:
             recent = self._commits.execute(statement("load/recent_share"), [self._pipeline]).fetchall()
         self._breaker = Breaker(config.limits.quarantine, recent, accept=self._accept)
         self._stager = Stager(self._home.cursor(), self._contract)
+        known_bytes = int(config.limits.memory * IDS_SHARE)
+        self._known = KnownIds(known_bytes, spill_folder(), shared=self._is_lake)
         self._splitter = Splitter(
             cursor=self._commits,
             contract=self._contract,
@@ -88,6 +92,7 @@ class DuckWarehouse:
             folder=config.warehouse.data_path if self._is_lake else None,
             breaker=self._breaker,
             follower=self._follower,
+            known=self._known,
         )
         data = config.warehouse.data_path if self._is_lake else None
         lock = self._lock if self._is_lake else None
@@ -179,6 +184,7 @@ class DuckWarehouse:
             return self._settle(split, unknown)
         self._follower.committed(receipt.seq)
         self._breaker.passed(split.totals)
+        self._known.committed(split.staged.ids, receipt)
         self._keep_up(receipt.seq)
         return receipt
 

@@ -4,13 +4,14 @@
 -- the value and that the stored row could hold, compared as typed values.
 -- `late`: the table was changed since it was made; "$seq" is the head's number of the stored row's batch then,
 -- 0 where the loader did not write the row.
--- Input: {{ staging }}, {{ hits }} (ids in the target), {{ repeated }} (ids twice in the batch).
+-- Input: {{ staging }}, {{ hits }} (ids in the target), {{ suspects }} (with those twice in the batch).
+-- Parameter {{ batches }}: as in known_ids.sql.
 -- Output: table {{ verdicts }} (_partition, _offset, verdict, first_partition, first_offset, first_batch).
 CREATE OR REPLACE TABLE {{ verdicts }} AS
 WITH suspects AS (
     SELECT {{ (ids + content) | join(', ') }}, _partition, _offset
     FROM {{ staging }}
-    SEMI JOIN (FROM {{ hits }} UNION FROM {{ repeated }}) USING ({{ ids | join(', ') }})
+    SEMI JOIN (FROM {{ hits }} UNION SELECT {{ ids | join(', ') }} FROM {{ suspects }} WHERE "$repeated") USING ({{ ids | join(', ') }})
     WHERE _reasons IS NULL AND NOT _skip
 ),
 firsts AS (
@@ -20,6 +21,9 @@ firsts AS (
     {%- if late %}
     LEFT JOIN (SELECT batch AS "$batch", seq AS "$seq" FROM lake.loader.batches WHERE pipeline = {{ pipeline | text }}) AS b
         ON b."$batch" = t._batch
+    {%- endif %}
+    {%- if batches is not none %}
+    WHERE {% if batches %}t._batch IN ({{ batches | join(', ') }}){% else %}false{% endif %}
     {%- endif %}
     UNION ALL
     SELECT {{ (ids + content) | join(', ') }}, _partition, _offset, {{ batch }}{% if late %}, 9223372036854775807{% endif %}

@@ -15,7 +15,8 @@ class Store:
     """A read-only warehouse; rows come as dictionaries."""
 
     def __init__(self, attach: str, *extensions: str) -> None:
-        self._connection = duckdb.connect(config={"autoinstall_known_extensions": "false"})
+        settings = {"autoinstall_known_extensions": "false", "allow_unsigned_extensions": "true"}
+        self._connection = duckdb.connect(config=settings)  # checking signatures takes 0.2 s: the loader does
         self._connection.execute("SET TimeZone = 'UTC'")
         for extension in extensions:
             self._connection.execute(f"LOAD '{extension_file(extension)}'")

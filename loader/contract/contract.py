@@ -2,7 +2,7 @@
 
 What a record must be so that it is loaded stands here; how one column is parsed in parsing.py; how one
 value of one type is read exactly in expressions.py (numbers.py, times.py); what a refused record is told in
-reasons.py; the statement that puts them to work is `sql/load/parse.sql`.
+explain.py and reasons.py; the statements that put them to work are `sql/load/parse.sql` and its neighbours.
 
 A record is loaded whole and exact, or refused with every rule that it breaks.
 """
@@ -11,21 +11,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, Literal
 
-from loader.contract import expressions as sql
-from loader.contract import quick, unknown
+from loader.contract import exact, explain, quick, unknown
 from loader.contract.column import OUTSIDE, UNKNOWN, Column, Source
-from loader.contract.inside import wrongs
-from loader.contract.numbers import unmarked
-from loader.contract.parsing import Plan, TableCheck, Trees
-from loader.contract.reasons import check_reason, reasons
-from loader.contract.records import deep, record_rules
+from loader.contract.parsing import Plan, TableCheck, Trees, number_texts
+from loader.contract.records import record_rule
 from loader.errors import ConfigError
 from loader.statements import quote_identifier as name_
-from loader.statements import quote_text as text_
 from loader.types import SqlType, parse_type
 
 __all__ = ["Column", "Contract", "Source"]
@@ -43,9 +39,6 @@ OUTSIDE_TYPES = {
     "time": ("TIMESTAMPTZ", "TIMESTAMP"),
 }
 """The types that take what Kafka says about a record."""
-
-SHOWN = 100
-"""Longest offending value that a reason repeats, in characters."""
 
 
 @dataclass(frozen=True)
@@ -148,25 +141,52 @@ class Contract:
             return None
         return {"chunk": chunk, "staging": staging, "trusting": trusting, **self._quick}
 
-    def parse_parameters(self, chunk: str, staging: str, *, more: bool = False) -> dict[str, object]:
+    def parse_parameters(
+        self, chunk: str, staging: str, *, more: bool = False, doubts: Iterable[str] = (quick.ANYTHING,)
+    ) -> dict[str, object]:
         """What the template `load/parse` needs to stage a chunk, or what `more` the quick look left.
 
-        The names are SQL, quoted if need be.
+        `doubts`: the marks that these records got from the quick look. The names are SQL, quoted if need be.
         """
-        return {"chunk": chunk, "staging": staging, "explain": False, "more": more, **self._parameters}
+        numbers = quick.in_doubt(doubts)
+        columns = None if numbers is None else {plan.name for plan in self._plans[0] if plan.index in numbers}
+        return {
+            **exact.parameters(*self._plans, self._checks, columns),
+            "chunk": chunk,
+            "staging": staging,
+            "more": more,
+            "flags": [flag for flag in self._flags if flag.is_possible(columns)],
+            "unknown": self._unknown,
+            "skip": self._skip,
+            "message_bytes": self.message_bytes,
+        }
 
-    def explain_parameters(self, chunk: str, staging: str) -> dict[str, object]:
-        """The same template, to give the refused records of a staged chunk their reasons.
+    def explain_parameters(self, chunk: str, staging: str, marks: Collection[str]) -> dict[str, object]:
+        """What the template `load/explain` needs to give the refused records of a chunk their reasons.
 
-        Apart, because it takes 10 times as long to plan and is needed only if something was refused.
+        `marks` are all that stand in `_reasons` of refused records.
         """
-        return {**self.parse_parameters(chunk, staging), "explain": True, **self._explanations}
+        numbers, is_record = exact.raised(marks)
+        raised = {(flag.owner, flag.kind): flag.number for flag in self._flags if flag.number in numbers}
+        trees, owners = Trees(), {owner for owner, _ in raised}
+        columns = [each for each in enumerate(self.all_columns) if name_(each[1].name) in owners]
+        plans = [Plan(index, column, trees, self.topic) for index, column in columns]
+        is_unknown = ("", "unknown") in raised
+        return {
+            **explain.parameters(plans, trees, self._table_checks, raised),
+            "chunk": chunk,
+            "staging": staging,
+            "record": record_rule(self.message_bytes) if is_record else "",
+            "unknown": self._unknown if is_unknown or any(p.place.kind == "extra" for p in plans) else "",
+            "unknown_reasons": explain.unknown_reasons() if is_unknown else "",
+        }
 
     @cached_property
     def _plans(self) -> tuple[list[Plan], Trees]:
         trees = Trees()
-        columns = enumerate(self.all_columns)
-        return [Plan(index, column, trees, self.topic) for index, column in columns], trees
+        plans = [Plan(index, each, trees, self.topic) for index, each in enumerate(self.all_columns)]
+        number_texts(plans)
+        return plans, trees
 
     @cached_property
     def _table_checks(self) -> list[TableCheck]:
@@ -181,52 +201,21 @@ class Contract:
     def _quick(self) -> dict[str, object] | None:
         if self.unknown_fields != "ignore":
             return None
-        return quick.parameters(*self._plans, self._checks, self.message_bytes)
+        found = quick.parameters(*self._plans, self._checks)
+        return found and {**found, "message_bytes": self.message_bytes, "skip": self._skip}
 
     @cached_property
-    def _parameters(self) -> dict[str, object]:
-        plans, trees = self._plans
-        texts = [plan for plan in plans if plan.is_text]
-        for position, plan in enumerate(texts, 1):
-            plan.type_position = position
-        odd = " OR ".join(
-            ['coalesce("$nul", false)', *(f"coalesce({sql.odd_text(plan.leaf)}, false)" for plan in texts)]
-        )
-        flags = [flag for plan in plans for flag in plan.flags()]
-        flags += [f"{check.checked} IS NOT TRUE" for check in self._table_checks]
+    def _flags(self) -> list[exact.Numbered]:
         refuse = self.unknown_fields == "refuse"
-        return {
-            "structures": [json.dumps(tree) for tree in trees.trees],
-            "columns": plans,
-            "checks": self._checks,
-            "unknown": unknown.unknown_fields(self.places, '"$text"')
-            if self.unknown_fields != "ignore"
-            else "",
-            "refuse_unknown": refuse,
-            "odd": f'"$object" AND ({odd})' if texts else "false",
-            "text_paths": f"[{', '.join(text_(plan.path) for plan in texts) or text_('$')}]",
-            "broken": " OR ".join(["false", *flags, *(['len("$unknown") > 0'] if refuse else [])]),
-            "skip": "true" if self.tombstones == "skip" else "false",
-            "message_bytes": self.message_bytes,
-            "deep": deep(),
-        }
+        return exact.flags(self._plans[0], self._table_checks, refuse=refuse)
 
-    @cached_property
-    def _explanations(self) -> dict[str, object]:
-        plans: list[Plan] = self._parameters["columns"]  # type: ignore[assignment]
-        found = [reason for plan in plans for reason in reasons(plan)]
-        found += map(check_reason, self._table_checks)
-        said = {f"{n} {rule}": words for n, each in enumerate(found) for rule, words in each.said.items()}
-        record, sentences = record_rules(self.message_bytes)
-        return {
-            "wrongs": [wrong for plan in plans for wrong in wrongs(plan)],
-            "reasons": found,
-            "phrases": {**said, "unknown": "is in no column of the contract"},
-            "record_rule": record,
-            "record_sentence": sentences,
-            "unknown_value": unmarked('CAST(json_extract("$text", u.pointer) AS VARCHAR)'),
-            "shown": SHOWN,
-        }
+    @property
+    def _unknown(self) -> str:
+        return "" if self.unknown_fields == "ignore" else unknown.unknown_fields(self.places, '"$text"')
+
+    @property
+    def _skip(self) -> str:
+        return "true" if self.tombstones == "skip" else "false"
 
 
 def _check_column(column: Column) -> None:

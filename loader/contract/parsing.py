@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from loader.contract import expressions as sql
 from loader.contract import numbers
@@ -20,9 +21,16 @@ from loader.contract.unknown import extra
 from loader.statements import quote_identifier as name_
 from loader.statements import quote_text as text_
 
-__all__ = ["Plan", "TableCheck", "Trees"]
+__all__ = ["Flag", "Plan", "TableCheck", "Trees", "number_texts"]
 
 _TEXT = '"$text"'
+
+
+class Flag(NamedTuple):
+    """A condition that makes a record refused; `kind` says which reasons (reasons.py) it may have."""
+
+    kind: str
+    condition: str
 
 
 def _condition(expression: str) -> str:
@@ -40,22 +48,23 @@ class TableCheck:
         self.check = _condition(expression)
         self.checked = name_(f"$tablecheck{index}")
         words = {word.casefold() for word in re.findall(r"\w+", expression)}
-        self._seen = [plan for plan in plans if plan.column.name.casefold() in words]
+        self.seen = [plan for plan in plans if plan.column.name.casefold() in words]
 
     @property
     def shown(self) -> str:
         """The values that the condition names, as `amount=5, action=refund`."""
         values = (
             f"{text_(plan.column.name)} || '=' || coalesce(CAST({plan.typed} AS VARCHAR), 'NULL')"
-            for plan in self._seen
+            for plan in self.seen
         )
-        return f"concat_ws(', ', {', '.join(values)})" if self._seen else "NULL"
+        return f"concat_ws(', ', {', '.join(values)})" if self.seen else "NULL"
 
 
 class Plan:
     """The expressions of one column."""
 
     def __init__(self, index: int, column: Column, trees: Trees, topic: str = "") -> None:
+        self.index = index
         self.column = column
         self.place = column.place
         self.type = column.type
@@ -112,6 +121,8 @@ class Plan:
         written = text_(
             default if is_number and isinstance(default, str) else json.dumps(default, default=str)
         )
+        if self.way.bare:
+            return f"coalesce({self.leaf}, {written})"
         if self.type.is_nested and self.type.kind != "MAP":
             read = text_(json.dumps(sql.structure(self.type, self.way)))
             return f"coalesce({self.leaf}, from_json({written}, {read}))"
@@ -158,36 +169,44 @@ class Plan:
 
     # ------------------------------------------------------------ rules
 
-    def flags(self) -> Iterator[str]:
+    def flags(self) -> Iterator[Flag]:
         """Conditions of which any makes the record refused; cheap where the record is good."""
         if self.is_needed:
-            yield f"{self.leaf} IS NULL"
+            yield Flag("missing", f"{self.leaf} IS NULL")
         if self.column.default is not None:
-            yield f"{self.typed} IS NULL"
+            yield Flag("default", f"{self.typed} IS NULL")
         if self.place.kind in {"json", "extra"}:
             yield from self._value_flags()
         elif not self.is_outside:
-            yield f"({self.bytes} IS NOT NULL AND ({self.typed} IS NULL OR contains({self.leaf}, chr(0))))"
+            unreadable = f"({self.leaf} IS NULL OR contains({self.leaf}, chr(0)))"
+            yield Flag("text", f"({self.bytes} IS NOT NULL AND {unreadable})")
+            yield Flag("value", self.no_value)
         if self.column.one_of:
-            yield f"coalesce({self.not_one_of}, false)"
+            yield Flag("one_of", f"coalesce({self.not_one_of}, false)")
         if self.column.check:
-            yield f"{self.checked} IS NOT TRUE"
+            yield Flag("check", f"{self.checked} IS NOT TRUE")
 
-    def _value_flags(self) -> Iterator[str]:
+    def _value_flags(self) -> Iterator[Flag]:
         if self.is_text:
-            yield f'CASE WHEN "$types" IS NOT NULL THEN coalesce({self.no_text}, false) ELSE false END'
+            asked = f'CASE WHEN "$types" IS NOT NULL THEN coalesce({self.no_text}, false) ELSE false END'
+            yield Flag("value", asked)
         elif self.type.is_nested:
             inside = " OR ".join(f"len({wrong}) > 0" for _, wrong in wrongs(self))
             asked = f'WHEN "$object" AND {self._maybe_there} THEN coalesce({inside}, false)'
             settled = f"{self.is_sure} AND {self.leaf} IS NOT NULL"  # a default says nothing about the record
-            yield f"CASE WHEN {settled} THEN false {asked} ELSE false END"
+            yield Flag("value", f"CASE WHEN {settled} THEN false {asked} ELSE false END")
         else:
-            yield f"({self.leaf} IS NOT NULL AND {self.typed} IS NULL)"
+            yield Flag("value", self.no_value)
         if self.counts:
-            yield f"CASE WHEN {self.zero} THEN {numbers.underflow(_TEXT)} ELSE false END"
+            yield Flag("zero", f"CASE WHEN {self.zero} THEN {numbers.underflow(_TEXT)} ELSE false END")
         if self.has_parents and not self.is_needed:
             guard = f'"$object" AND {self.leaf} IS NULL AND {self._maybe_there}'
-            yield f"CASE WHEN {guard} THEN coalesce({self.no_parent}, false) ELSE false END"
+            yield Flag("parent", f"CASE WHEN {guard} THEN coalesce({self.no_parent}, false) ELSE false END")
+
+    @property
+    def no_value(self) -> str:
+        """True if something is there, but no exact value of the type."""
+        return f"({self.leaf} IS NOT NULL AND {self.typed} IS NULL)"
 
     @property
     def is_needed(self) -> bool:
@@ -237,3 +256,11 @@ class Plan:
     def not_one_of(self) -> str:
         """True if the value is none of the allowed ones."""
         return f"CAST({self.typed} AS VARCHAR) NOT IN ({', '.join(map(text_, self.column.one_of or ()))})"
+
+
+def number_texts(plans: Iterable[Plan]) -> list[Plan]:
+    """The columns whose JSON type may have to be asked, each given its place in the list of types."""
+    texts = [plan for plan in plans if plan.is_text]
+    for position, plan in enumerate(texts, 1):
+        plan.type_position = position
+    return texts

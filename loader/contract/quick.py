@@ -8,7 +8,7 @@ strict, never too lax: a record that it accepts is one that the exact statement 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from loader.contract import expressions as sql
 from loader.contract import times
@@ -17,23 +17,42 @@ from loader.statements import quote_text as text_
 
 _TEXT = '"$text"'
 
+ANYTHING = "?"
+"""The mark of a record of which anything may be in doubt; `? 0 4 ` names columns, `? ` only checks."""
+
+
+class Settled:
+    """A column that the quick look has settled in all records, as parse.sql takes it: no rule to look at."""
+
+    sure = ""
+
+    def __init__(self, plan: Plan) -> None:
+        self.name, self.source, self.leaf = plan.name, plan.source, plan.leaf
+        self.cast, self.casted = _cast(plan), plan.casted
+        self.value, self.typed = plan.casted, plan.typed
+
+
+def in_doubt(doubts: Iterable[str]) -> frozenset[int] | None:
+    """The columns, by their number, that these marks leave in doubt; None if it may be anything."""
+    marks = set(doubts)
+    if ANYTHING in marks:
+        return None
+    return frozenset(int(number) for mark in marks for number in mark.removeprefix(ANYTHING).split())
+
 
 def parameters(
-    plans: Sequence[Plan], trees: Trees, checks: Sequence[Plan | TableCheck], message_bytes: int
+    plans: Sequence[Plan], trees: Trees, checks: Sequence[Plan | TableCheck]
 ) -> dict[str, object] | None:
     """What the template `load/parse_quick` needs; None for a contract that has no quick look."""
     if len(trees.trees) != 1 or not all(map(_is_quick, plans)):
         return None
+    sure = {plan: " AND ".join(_conditions(plan)) for plan in plans}
     return {
         "structure": json.dumps(trees.trees[0]),
         "columns": plans,
         "checks": checks,
         "casts": {plan.casted: _cast(plan) for plan in plans},
-        "sure": [
-            *(condition for plan in plans for condition in _conditions(plan)),
-            *(f"{check.checked} IS TRUE" for check in checks),
-        ],
-        "message_bytes": message_bytes,
+        "sure": {plan.is_sure: (plan.index, conditions) for plan, conditions in sure.items() if conditions},
     }
 
 

@@ -1,6 +1,6 @@
 """Why a record is refused: for each column and rule a condition, the value and the words. Pure.
 
-Evaluated for refused records only, by `sql/load/parse.sql` with `explain`.
+Evaluated for refused records only, by `sql/load/explain.sql`.
 """
 
 from __future__ import annotations
@@ -19,8 +19,12 @@ _TEXT = '"$text"'
 
 
 class Reason(NamedTuple):
-    """A rule that a place may break: SQL of condition, rule and value; and what each rule says."""
+    """A rule that a place may break, where its flag (Plan.flags) is raised: SQL of condition, rule and value.
 
+    `said` holds what each rule says after the value.
+    """
+
+    flag: str
     column: str
     place: str
     condition: str
@@ -28,43 +32,50 @@ class Reason(NamedTuple):
     value: str
     said: dict[str, str]
 
+    def phrase(self, named: str) -> str:
+        """SQL of what the rule says; `named` is SQL of the rule, which is one that `rule` mentions."""
+        said = {name: words for name, words in self.said.items() if text_(name) in self.rule}
+        if len(said) == 1 and self.rule == text_(*said):
+            return text_(*said.values())
+        cases = "".join(f" WHEN {text_(name)} THEN {text_(words)}" for name, words in said.items())
+        return f"CASE {named}{cases} ELSE {named} END" if cases else named
+
 
 def reasons(plan: Plan) -> Iterator[Reason]:
     """Why a column is refused, rule by rule."""
     for found in _found(plan):
-        condition, rule, value, said, where = found
-        yield Reason(plan.column.name, where or plan.column.name, condition, rule, value, said)
+        flag, condition, rule, value, said, where = found
+        yield Reason(flag, plan.column.name, where or plan.column.name, condition, rule, value, said)
 
 
 def check_reason(check: TableCheck) -> Reason:
     """What a named check of the table says; its name stands where the column's would."""
     words = {"check": f"breaks the check {check.expression}"}
-    return Reason(check.name, check.name, f"{check.checked} IS NOT TRUE", "'check'", check.shown, words)
+    return Reason("check", check.name, check.name, "true", "'check'", check.shown, words)
 
 
-Found = tuple[str, str, str, dict[str, str], str]
+Found = tuple[str, str, str, str, dict[str, str], str]
 
 
 def _found(plan: Plan) -> Iterator[Found]:
     column = plan.column
     if plan.is_needed:
-        yield _missing(plan), "'missing'", "NULL", {"missing": "missing"}, ""
+        yield "missing", _missing(plan), "'missing'", "NULL", {"missing": "missing"}, ""
     if column.default is not None:
         said = {"default": f"the default {column.default} is no exact {plan.type}"}
-        yield f"{plan.leaf} IS NULL AND {plan.typed} IS NULL", "'default'", "NULL", said, ""
+        yield "default", f"{plan.leaf} IS NULL", "'default'", "NULL", said, ""
     if plan.place.kind == "json":
         yield from _of_json(plan)
     elif plan.place.kind == "extra":
-        words = {"json": "holds NaN or Infinity"}
-        yield f"{plan.leaf} IS NOT NULL AND {plan.typed} IS NULL", "'json'", plan.leaf, words, ""
+        yield "value", "true", "'json'", plan.leaf, {"json": "holds NaN or Infinity"}, ""
     elif not plan.is_outside:
         yield from _of_text(plan)
     if column.one_of:
         others = {"one_of": f"is not one of {', '.join(column.one_of)}"}
-        yield plan.not_one_of, "'one_of'", _shown(plan), others, ""
+        yield "one_of", "true", "'one_of'", _shown(plan), others, ""
     if column.check:
         broken = {"check": f"breaks the check {' '.join(column.check.split())}"}
-        yield f"{plan.checked} IS NOT TRUE", "'check'", _shown(plan), broken, ""
+        yield "check", "true", "'check'", _shown(plan), broken, ""
 
 
 def _missing(plan: Plan) -> str:
@@ -72,36 +83,34 @@ def _missing(plan: Plan) -> str:
     if plan.place.kind in {"key", "header"}:
         return f"{plan.bytes} IS NULL"
     if plan.is_outside:
-        return f"{plan.leaf} IS NULL"
-    nothing = f"{plan.leaf} IS NULL AND coalesce(json_type({_TEXT}, {text_(plan.path)}), 'NULL') = 'NULL'"
+        return "true"
+    nothing = f"coalesce(json_type({_TEXT}, {text_(plan.path)}), 'NULL') = 'NULL'"
     return f"{nothing} AND NOT coalesce({plan.no_parent}, false)" if plan.has_parents else nothing
 
 
 def _of_json(plan: Plan) -> Iterator[Found]:
     said = phrases(plan.type, plan.way)
-    wrong = f"{plan.leaf} IS NOT NULL AND {plan.typed} IS NULL"
     if plan.has_parents:
-        yield plan.no_parent, "'type'", "NULL", {"type": "stands in something that is not an object"}, ""
+        above = {"type": "stands in something that is not an object"}
+        yield "missing" if plan.is_needed else "parent", plan.no_parent, "'type'", "NULL", above, ""
     if plan.type.is_nested:
-        yield from reasons_inside(plan)
+        yield from (("value", *found) for found in reasons_inside(plan))
     elif plan.is_text:
         nul = f"\"$types\"[{plan.type_position}] = 'VARCHAR' AND NOT {numbers.is_marked(plan.leaf)}"
-        rule = f"CASE WHEN {nul} THEN 'nul' ELSE 'type' END"
-        yield f'"$types" IS NOT NULL AND ({plan.no_text})', rule, _shown(plan), said, ""
+        yield "value", "true", f"CASE WHEN {nul} THEN 'nul' ELSE 'type' END", _shown(plan), said, ""
     else:
-        yield wrong, broken_rule(plan.type, plan.leaf, plan.way), _shown(plan), said, ""
+        yield "value", "true", broken_rule(plan.type, plan.leaf, plan.way), _shown(plan), said, ""
     if plan.counts:
         tiny = {"inexact": "may be a number too small to be read"}
-        yield f"{plan.zero} AND {numbers.underflow(_TEXT)}", "'inexact'", _shown(plan), tiny, ""
+        yield "zero", "true", "'inexact'", _shown(plan), tiny, ""
 
 
 def _of_text(plan: Plan) -> Iterator[Found]:
     said = phrases(plan.type, plan.way)
-    yield f"{plan.bytes} IS NOT NULL AND {plan.leaf} IS NULL", "'utf8'", "NULL", said, ""
-    yield f"contains({plan.leaf}, chr(0))", "'nul'", _shown(plan), said, ""
+    yield "text", f"{plan.leaf} IS NULL", "'utf8'", "NULL", said, ""
+    yield "text", f"contains({plan.leaf}, chr(0))", "'nul'", _shown(plan), said, ""
     if plan.type.kind != "VARCHAR":
-        wrong = f"{plan.leaf} IS NOT NULL AND {plan.typed} IS NULL"
-        yield wrong, broken_rule(plan.type, plan.leaf, plan.way), _shown(plan), said, ""
+        yield "value", "true", broken_rule(plan.type, plan.leaf, plan.way), _shown(plan), said, ""
 
 
 def _shown(plan: Plan) -> str:

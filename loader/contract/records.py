@@ -11,9 +11,12 @@ MAX_DEPTH = 64
 _TEXT = '"$text"'
 
 
-def record_rules(message_bytes: int) -> tuple[str, str]:
-    """SQL of rule and sentence for a value that is no record at all: the first that fits."""
-    value, size = '"$value"', 'octet_length("$value")'
+def record_rule(message_bytes: int) -> str:
+    """SQL of rule and sentence (a STRUCT) for a value that is no record at all: the first that fits.
+
+    `"$kind"` is JSON's type of the text, NULL where it is no JSON.
+    """
+    value, size, kind = '"$value"', 'octet_length("$value")', '"$kind"'
     schema = f"CAST('0x' || substring(hex({value}), 3, 8) AS BIGINT)"
     cases = [
         (f"{value} IS NULL", "tombstone", "'the value is null'"),
@@ -23,13 +26,12 @@ def record_rules(message_bytes: int) -> tuple[str, str]:
          f"'the value is framed for a schema registry (schema ' || {schema} || '), not plain JSON'"),
         (f"{size} = 0", "json", "'the value is empty'"),
         (f"{_TEXT} IS NULL", "utf8", "'the value is not valid UTF-8'"),
-        (f"NOT json_valid({_TEXT})", "json", "'the value is not valid JSON'"),
-        (f"json_type({_TEXT}) = 'OBJECT'", "depth", f"'the value is nested deeper than {MAX_DEPTH} levels'"),
-        ("true", "json", f"'the value is JSON, but no object: ' || {json_word(f'json_type({_TEXT})')}"),
+        (f"{kind} IS NULL", "json", "'the value is not valid JSON'"),
+        (f"{kind} = 'OBJECT'", "depth", f"'the value is nested deeper than {MAX_DEPTH} levels'"),
+        ("true", "json", f"'the value is JSON, but no object: ' || {json_word(kind)}"),
     ]  # fmt: skip
-    rule = " ".join(f"WHEN {when} THEN {text_(name)}" for when, name, _ in cases)
-    sentence = " ".join(f"WHEN {when} THEN {words}" for when, _, words in cases)
-    return f"CASE {rule} END", f"CASE {sentence} END"
+    whens = (f"WHEN {when} THEN {{'rule': {text_(rule)}, 'says': {says}}}" for when, rule, says in cases)
+    return f"CASE {' '.join(whens)} END"
 
 
 def deep() -> str:

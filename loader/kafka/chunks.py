@@ -2,7 +2,7 @@
 
 The columns are `model.CHUNK_SCHEMA`. `text` is the value where it can be parsed as text: null for
 null values, invalid UTF-8, schema-registry framing and values above the size limit. `value` shares
-the memory of `text` whenever all bytes of the chunk are valid UTF-8.
+the memory of `text`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from itertools import accumulate
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Message
@@ -36,7 +37,8 @@ def to_records(messages: Sequence[Message], message_bytes: int) -> pa.RecordBatc
 
     Raises TooLarge when a column would need more than the 2 GiB that one array can hold.
     """
-    value, text = _values([message.value() for message in messages])
+    values = [message.value() for message in messages]
+    value = _one(pa.array(values, pa.binary()))
     return pa.RecordBatch.from_arrays(
         [
             pa.array([message.partition() for message in messages], pa.int32()),
@@ -44,7 +46,7 @@ def to_records(messages: Sequence[Message], message_bytes: int) -> pa.RecordBatc
             _times(messages),
             _one(pa.array([message.key() for message in messages], pa.binary())),
             value,
-            _parseable(value, text, message_bytes),
+            _text(value, values, message_bytes),
             _headers(messages),
         ],
         schema=CHUNK_SCHEMA,
@@ -60,14 +62,26 @@ def to_batches(messages: Sequence[Message], message_bytes: int) -> list[pa.Recor
         return [*to_batches(messages[:half], message_bytes), *to_batches(messages[half:], message_bytes)]
 
 
-def _values(values: list[bytes | None]) -> tuple[pa.Array, pa.Array]:
-    """The values as bytes and as text; the same memory when everything is valid UTF-8."""
-    value = _one(pa.array(values, pa.binary()))
+def _text(value: pa.Array, values: list[bytes | None], message_bytes: int) -> pa.Array:
+    """The values as text, in the same memory; null where one is framed, too large or not UTF-8."""
+    bounds = np.frombuffer(value.buffers()[1], np.int32, count=len(value) + 1)
+    sizes = np.diff(bounds)
+    readable = np.asarray(value.is_valid()) & (sizes <= message_bytes)
+    begins = bounds[:-1][sizes >= FRAMING]
+    if len(begins):
+        readable[sizes >= FRAMING] &= np.frombuffer(value.buffers()[2], np.uint8)[begins] != 0
     try:
-        return value, value.cast(pa.string())  # checks, does not copy
+        text = _masked(value, readable)
+        text.validate(full=True)
     except pa.ArrowInvalid:
-        decodable = [each if _is_text(each) else None for each in values]
-        return value, _one(pa.array(decodable, pa.string()))
+        text = _masked(value, readable & [_is_text(each) for each in values])
+    return text
+
+
+def _masked(value: pa.Array, readable: npt.NDArray[np.bool_]) -> pa.Array:
+    _, bounds, data = value.buffers()
+    valid = None if readable.all() else pa.array(readable).buffers()[1]
+    return pa.Array.from_buffers(pa.string(), len(value), [valid, bounds, data])
 
 
 def _is_text(value: bytes | None) -> bool:
@@ -75,20 +89,6 @@ def _is_text(value: bytes | None) -> bool:
         return value is not None and value.decode() is not None
     except UnicodeDecodeError:
         return False
-
-
-def _parseable(value: pa.Array, text: pa.Array, message_bytes: int) -> pa.Array:
-    """The text without framed and oversized values."""
-    bounds = np.frombuffer(value.buffers()[1], np.int32, count=len(value) + 1)
-    sizes = np.diff(bounds)
-    refused = sizes > message_bytes
-    begins = bounds[:-1][sizes >= FRAMING]
-    if len(begins):
-        framed = np.frombuffer(value.buffers()[2], np.uint8)[begins] == 0
-        refused[sizes >= FRAMING] |= framed
-    if not refused.any():
-        return text
-    return pc.if_else(pa.array(refused), pa.scalar(None, pa.string()), text)
 
 
 def _times(messages: Sequence[Message]) -> pa.Array:

@@ -13,19 +13,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import duckdb
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from loader.contract import Contract
 from loader.contract.digits import candidates, quote_long_numbers
-from loader.contract.drift import Drift, drift
+from loader.contract.drift import SAMPLE, Drift, drift
 from loader.errors import Restart
 from loader.failpoints import fail_point
 from loader.model import Batch
 from loader.statements import quote_identifier, statement
 
-FEW = 10_000  # records in doubt, or refused, that one statement looks at: each takes 10 kB there
-TRUST = 10_000  # one record in doubt among so many does not make the next batch worth a closer look
+FEW = 10_000  # records in doubt, or refused, that one statement looks at, so that they fit into its memory
 NO_IDS = pa.table({"row": pa.array([], pa.int64()), "hash": pa.array([], pa.uint64())})
+TRUST = 10_000  # one text among so many that is no JSON does not make the next batch worth a closer look
+DOUBT = "?"  # what the marks of records in doubt begin with
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ class Stager:
         self._cursor: duckdb.DuckDBPyConnection | None = cursor
         self._contract = contract
         self._busy = threading.Lock()
-        self._trusting = True  # the last batch had hardly a record in doubt
+        self._trusting: bool | None = None  # the last batch had hardly a text that only looks like JSON
 
     def stage(self, batch: Batch) -> Staged:
         """Parse and check. Raises Restart when closed meanwhile, duckdb.Error when memory ran out."""
@@ -55,8 +58,10 @@ class Stager:
             if self._cursor is None:
                 message = "the warehouse was opened anew"
                 raise Restart(message)
-            self._parse(self._cursor, batch)
             found = drift(self._contract.places, batch.records)
+            if self._trusting is None:
+                self._trusting = found.looked_at == min(SAMPLE, batch.records.num_rows)
+            self._parse(self._cursor, batch)
             ids = self._ids(self._cursor, batch)
         fail_point("after_parse")
         return Staged(batch, self, seconds, found, ids)
@@ -69,32 +74,41 @@ class Stager:
         return cursor.execute(sql).to_arrow_table()
 
     def _parse(self, cursor: duckdb.DuckDBPyConnection, batch: Batch) -> None:
-        """The quick look, the exact statement for what it left, and the reasons of what that refused."""
+        """The quick look, the exact statement for what it left, and the reasons of what was refused."""
         contract = self._contract
         records, staging = _exact_numbers(batch.records, contract), names(batch)["staging"]
-        quick = contract.quick_parameters("chunk", staging, trusting=self._trusting)
-        if quick:
+        quick = contract.quick_parameters("chunk", staging, trusting=bool(self._trusting))
+        if quick is None:
+            with registered(cursor, chunk=records):
+                cursor.execute(statement("load/parse", **contract.parse_parameters("chunk", staging)))
+        else:
             with registered(cursor, chunk=records):
                 cursor.execute(statement("load/parse_quick", **quick))
-            records = self._marked(cursor, records, staging)
-            self._trusting = records.num_rows * TRUST <= batch.records.num_rows
-            if not records.num_rows:
-                return
-            cursor.execute(statement("load/drop_doubtful", staging=staging))
-        more = quick is not None
-        for some in _pieces(records) if more else [records]:
-            with registered(cursor, chunk=some):
-                cursor.execute(
-                    statement("load/parse", **contract.parse_parameters("chunk", staging, more=more))
-                )
-        for some in _pieces(self._marked(cursor, records, staging)):
-            with registered(cursor, chunk=some):
-                cursor.execute(statement("load/parse", **contract.explain_parameters("chunk", staging)))
+            marks = _marks(cursor, staging)
+            self._trusting = marks.get("json", 0) * TRUST <= records.num_rows
+            doubts = [mark for mark in marks if mark.startswith(DOUBT)]
+            if doubts:
+                self._look_closer(cursor, _marked(cursor, records, staging, DOUBT), staging, doubts)
+        self._explain(cursor, records, staging)
 
-    def _marked(self, cursor: duckdb.DuckDBPyConnection, records: pa.Table, staging: str) -> pa.Table:
-        """The records that the last statement did not accept."""
-        found = cursor.execute(statement("load/doubtful", staging=staging)).to_arrow_table()
-        return at_positions(records, found)
+    def _look_closer(
+        self, cursor: duckdb.DuckDBPyConnection, records: pa.Table, staging: str, doubts: list[str]
+    ) -> None:
+        """Decide about the records that the quick look left in doubt."""
+        parameters = self._contract.parse_parameters("chunk", staging, more=True, doubts=doubts)
+        cursor.execute(statement("load/drop_doubtful", staging=staging))
+        for some in _pieces(records):
+            with registered(cursor, chunk=some):
+                cursor.execute(statement("load/parse", **parameters))
+
+    def _explain(self, cursor: duckdb.DuckDBPyConnection, records: pa.Table, staging: str) -> None:
+        """Give the refused records their reasons."""
+        if not (marks := list(_marks(cursor, staging))):
+            return
+        parameters = self._contract.explain_parameters("chunk", staging, marks)
+        for some in _pieces(_marked(cursor, records, staging)):
+            with registered(cursor, chunk=some):
+                cursor.execute(statement("load/explain", **parameters))
 
     def close(self) -> None:
         """Close the cursor, once a batch that is being parsed is done with."""
@@ -110,14 +124,27 @@ def names(batch: Batch) -> dict[str, str]:
     return {kind: f"{kind}_{batch.id}" for kind in kinds}
 
 
+def _marks(cursor: duckdb.DuckDBPyConnection, staging: str) -> dict[str, int]:
+    """How many records each mark has; good records have none."""
+    return dict(cursor.execute(statement("load/marks", staging=staging)).fetchall())
+
+
+def _marked(cursor: duckdb.DuckDBPyConnection, records: pa.Table, staging: str, begin: str = "") -> pa.Table:
+    """The records whose mark begins so."""
+    sql = statement("load/marked", staging=staging, pattern=f"{begin}%")
+    return at_positions(records, cursor.execute(sql).to_arrow_table())
+
+
 def at_positions(records: pa.Table, positions: pa.Table) -> pa.Table:
-    """The records at these positions (partition, offset): few, so that no join scans the whole batch."""
+    """The records at these positions (partition, offset), without a join over the whole batch."""
     if not positions.num_rows:
         return records.slice(0, 0)
-    places = records.select(["partition", "offset"])
-    numbered = places.append_column("row", pa.array(range(places.num_rows), pa.int64()))
-    found = numbered.join(positions, keys=["partition", "offset"], join_type="left semi")
-    return records.take(found["row"])
+    partition, offset = (np.asarray(records[name]) for name in ("partition", "offset"))
+    wanted, at = (np.asarray(positions[name]) for name in ("partition", "offset"))
+    mask = np.zeros(len(offset), np.bool_)
+    for each in np.unique(wanted):
+        mask |= (partition == each) & np.isin(offset, at[wanted == each])
+    return records.filter(pa.array(mask))  # piece by piece; `take` would join them first
 
 
 def _pieces(records: pa.Table) -> Iterator[pa.Table]:
@@ -137,11 +164,11 @@ def _exact_chunk(chunk: pa.Array, *, texts: bool) -> pa.Array:
     rows = candidates(chunk, texts=texts)
     if not len(rows):
         return chunk
-    found = chunk.to_pylist()
-    for row in rows:
-        if found[row] is not None:
-            found[row] = quote_long_numbers(found[row], texts=texts)
-    return pa.array(found, pa.string())
+    found = chunk.take(pa.array(rows)).to_pylist()
+    changed = [text if text is None else quote_long_numbers(text, texts=texts) for text in found]
+    mask = np.zeros(len(chunk), np.bool_)
+    mask[rows] = True
+    return pc.replace_with_mask(chunk, mask, pa.array(changed, pa.string()))
 
 
 @contextmanager

@@ -2,12 +2,14 @@
 -- `trusting` saves the separate look at whether the text is JSON. Where it is not, a vector of 2,048 records is
 -- then parsed one by one, five times as slowly: for batches in which that is rare.
 -- Input: relation {{ chunk }}, as in parse.sql. Output: table {{ staging }} as in parse.sql, in which _reasons is
---   NULL for an accepted record and '' for one in doubt. No condition may ever be too lax (contract/quick.py).
+--   NULL for an accepted record. What surely is no JSON object is refused: 'json' if it begins as one does, else
+--   'record'. The rest is in doubt: '? 0 4 ' names the columns whose conditions do not hold, '?' says nothing.
+--   No condition may ever be too lax (contract/quick.py).
 CREATE OR REPLACE TABLE {{ staging }} AS
 WITH "$records" AS NOT MATERIALIZED (
     SELECT
         partition AS "$partition", "offset" AS "$offset", make_timestamptz(epoch_us(kafka_time)) AS "$time",
-        text AS "$text",
+        text AS "$text", {{ "value IS NULL" if skip == "true" else "false" }} AS "$skip",
         CASE
             WHEN strlen(text) > {{ message_bytes }} OR contains(text, '\u0000') THEN false
             WHEN strlen(text) > 2000 AND
@@ -52,6 +54,9 @@ WITH "$records" AS NOT MATERIALIZED (
         {%- for check in checks %},
         {{ check.check }} AS {{ check.checked }}
         {%- endfor %}
+        {%- for name, (_, condition) in sure.items() %},
+        {{ condition }} AS {{ name }}
+        {%- endfor %}
     FROM "$named"
 )
 SELECT
@@ -61,6 +66,15 @@ SELECT
     "$partition" AS _partition,
     "$offset" AS _offset,
     "$time" AS _kafka_time,
-    CASE WHEN coalesce("$object" AND "$json0" IS NOT NULL{% for condition in sure %} AND {{ condition }}{% endfor %}, false) THEN NULL ELSE '' END AS _reasons,
-    false AS _skip
+    CASE
+        WHEN coalesce("$object" AND "$json0" IS NOT NULL
+            {%- for name in sure %} AND {{ name }}{% endfor %}
+            {%- for check in checks %} AND {{ check.checked }} IS TRUE{% endfor %}, false) OR "$skip" THEN NULL
+        WHEN "$json0" IS NOT NULL
+            THEN concat('? '{% for name, (number, _) in sure.items() %}, CASE WHEN {{ name }} THEN '' ELSE '{{ number }} ' END{% endfor %})
+        WHEN NOT coalesce(json_valid("$text"), false) THEN CASE WHEN starts_with("$text", '{') THEN 'json' ELSE 'record' END
+        WHEN starts_with("$text", '{') OR json_type("$text") = 'OBJECT' THEN '?'
+        ELSE 'record'
+    END AS _reasons,
+    "$skip" AS _skip
 FROM "$checks";

@@ -118,12 +118,19 @@ def measure(count: int, *, items: bool, poison: float) -> str:
     made = contract(items=items)
     parse = statement("load/parse", **made.parse_parameters("chunk", "memory.main.staging"))
     plan = statement("load/parse", **made.parse_parameters("nothing", "memory.main.staging"))
-    explain = statement("load/parse", **made.explain_parameters("chunk", "memory.main.staging"))
     look = cpu(lambda: [candidates(part) for part in chunk["text"].chunks])
     planning, parsing = cpu(lambda: home.execute(plan)), cpu(lambda: home.execute(parse))
-    reasons = cpu(lambda: home.execute(explain), 1) if poison else 0.0
+    reasons = cpu(lambda: explain(home, made), 1) if poison else 0.0
     each = " ".join(f"{1e6 * took / count:9.3f}" for took in (look, parsing, reasons))
     return f"{'with' if items else 'without'} items, {poison:5.1%} poison: {each} {1e3 * planning:9.1f}"
+
+
+def explain(home: duckdb.DuckDBPyConnection, made: Contract) -> None:
+    """Give the refused records of the staging table their reasons."""
+    marks = [
+        mark for mark, _ in home.execute(statement("load/marks", staging="memory.main.staging")).fetchall()
+    ]
+    home.execute(statement("load/explain", **made.explain_parameters("chunk", "memory.main.staging", marks)))
 
 
 def main() -> None:

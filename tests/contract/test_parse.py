@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 
 from loader.contract import Column, Contract
 from loader.contract.digits import candidates, quote_long_numbers
+from loader.model import Batch
 from loader.statements import statement
 from loader.types import parse_type
-from loader.warehouse.stage import at_positions
+from loader.warehouse.stage import Stager, names
 
 Headers = list[dict[str, Any]]
 
@@ -44,25 +45,18 @@ class Parser:
 
     def stage(self, contract: Contract, chunk: pa.Table) -> None:
         """Fill the table `staging`."""
-        names = ("chunk", "memory.main.staging")
-        rest, quick = chunk, contract.quick_parameters(*names, trusting=self.trusting) if self.quick else None
-        if quick:
-            self.execute("load/parse_quick", chunk, quick)
-            rest = self.marked(chunk)
-            self.execute("load/drop_doubtful", chunk, quick)
-        self.execute("load/parse", rest, contract.parse_parameters(*names, more=quick is not None))
-        if (refused := self.marked(chunk)).num_rows:
-            self.execute("load/parse", refused, contract.explain_parameters(*names))
-
-    def execute(self, template: str, chunk: pa.Table, parameters: dict[str, object]) -> None:
-        """Run a template on a chunk."""
+        if self.quick:
+            stager = Stager(self.home, contract)
+            stager._trusting = self.trusting
+            staged = stager.stage(Batch(1, (), chunk))
+            self.home.execute(f"CREATE OR REPLACE TABLE staging AS FROM {names(staged.batch)['staging']}")
+            return
         self.home.register("chunk", chunk)
-        self.home.execute(statement(template, **parameters))
-
-    def marked(self, chunk: pa.Table) -> pa.Table:
-        """The records that were not accepted so far."""
-        sql = statement("load/doubtful", staging="memory.main.staging")
-        return at_positions(chunk, self.home.execute(sql).to_arrow_table())
+        table = "memory.main.staging"
+        self.home.execute(statement("load/parse", **contract.parse_parameters("chunk", table)))
+        marks = [mark for mark, _ in self.home.execute(statement("load/marks", staging=table)).fetchall()]
+        explained = contract.explain_parameters("chunk", table, marks)
+        self.home.execute(statement("load/explain", **explained))
 
     def run(
         self, contract: Contract, values: Sequence[bytes | None], keys: Any = None, headers: Any = None
@@ -70,11 +64,11 @@ class Parser:
         """The staged rows in order, `_reasons` parsed."""
         count = len(values)
         texts = [utf8(value, contract.message_bytes) for value in values]
-        keep = contract.keeps_texts
-        keep = contract.keeps_texts
-        rows = candidates(pa.array(texts, pa.string()), texts=keep).tolist()
-        for row in rows:
-            texts[row] = quote_long_numbers(texts[row] or "", texts=keep) if texts[row] else texts[row]
+        if not self.quick:  # the warehouse does it by itself
+            keep = contract.keeps_texts
+            rows = candidates(pa.array(texts, pa.string()), texts=keep).tolist()
+            for row in rows:
+                texts[row] = quote_long_numbers(texts[row] or "", texts=keep) if texts[row] else texts[row]
         header = pa.list_(pa.struct([("key", pa.string()), ("value", pa.binary())]))
         chunk = pa.table(
             {

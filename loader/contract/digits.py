@@ -13,6 +13,7 @@ same after the way through a double, but are written otherwise. For it they are 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,7 @@ _TOKEN = re.compile(
     r"(?P<comma>,(?=[ \t\r\n]*[\]}]))|(?P<number>[-+0-9.eE]{16,})",
     re.DOTALL,
 )
+_PLAIN_TOKEN = re.compile(_TOKEN.pattern[_TOKEN.pattern.index("(?P<comma>") :], re.DOTALL)
 _SHORT_TOKEN = re.compile(_TOKEN.pattern.replace("{16,}", "{2,}"), re.DOTALL)
 _ANY_REAL = re.compile(rf"(?=-?[0-9]*[.eE]|-0){_NUMBER}")
 _REAL = re.compile(rf"(?=-?[0-9]*[.eE])(?=-?[0-9.]{{{LONG}}}){_NUMBER}")
@@ -99,15 +101,29 @@ def quote_long_numbers(text: str, *, texts: bool = False) -> str:
     """
     parts: list[str] = []
     end = 0
-    number = _ANY_REAL if texts else _REAL
-    for token in (_SHORT_TOKEN if texts else _TOKEN).finditer(text):
-        if token.lastgroup == "open":  # a string without an end: invalid as it is
-            return text
-        new = _rewritten(token, text, number)
-        if new is not None:
-            parts += (text[end : token.start()], new)
-            end = token.end()
+    for begin, stop, new in _changes(text, texts=texts):
+        parts += (text[end:begin], new)
+        end = stop
     return "".join([*parts, text[end:]]) if parts else text
+
+
+def _changes(text: str, *, texts: bool) -> list[tuple[int, int, str]]:
+    """What to put in place of which range of the text, in order."""
+    number = _ANY_REAL if texts else _REAL
+    found = []
+    for token in _tokens(text, texts=texts):
+        if token.lastgroup == "open":  # a string without an end: invalid as it is
+            return []
+        if new := _rewritten(token, text, number):
+            found.append((token.start(), token.end(), new))
+    return found
+
+
+def _tokens(text: str, *, texts: bool) -> Iterable[re.Match[str]]:
+    """The tokens that may be rewritten; where nothing is escaped, quotes tell what stands in a string."""
+    if texts or "\\" in text or text.count('"') % 2:
+        return (_SHORT_TOKEN if texts else _TOKEN).finditer(text)
+    return (each for each in _PLAIN_TOKEN.finditer(text) if text.count('"', 0, each.start()) % 2 == 0)
 
 
 def _rewritten(token: re.Match[str], text: str, number: re.Pattern[str]) -> str | None:

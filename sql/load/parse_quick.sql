@@ -2,8 +2,8 @@
 -- `trusting` saves the separate look at whether the text is JSON. Where it is not, a vector of 2,048 records is
 -- then parsed one by one, five times as slowly: for batches in which that is rare.
 -- Input: relation {{ chunk }}, as in parse.sql. Output: table {{ staging }} as in parse.sql, in which _reasons is
---   NULL for an accepted record. What surely is no JSON object is refused: 'json' if it begins as one does, else
---   'record'. The rest is in doubt: '? 0 4 ' names the columns whose conditions do not hold, '?' says nothing.
+--   NULL for an accepted record. What surely is no JSON object is refused: 'json' if it begins and ends as one
+--   does (what is cut off does not), else 'record'. The rest is in doubt: '? 0 4 ' names the columns whose conditions do not hold, '?' says nothing.
 --   No condition may ever be too lax (contract/quick.py).
 CREATE OR REPLACE TABLE {{ staging }} AS
 WITH "$records" AS NOT MATERIALIZED (
@@ -11,10 +11,12 @@ WITH "$records" AS NOT MATERIALIZED (
         partition AS "$partition", "offset" AS "$offset", make_timestamptz(epoch_us(kafka_time)) AS "$time",
         text AS "$text", {{ "value IS NULL" if skip == "true" else "false" }} AS "$skip",
         CASE
+            WHEN NOT starts_with(text, '{') THEN false
+            WHEN NOT ends_with(text, '}') AND NOT ends_with(rtrim(text, E' \t\r\n'), '}') THEN false
             WHEN strlen(text) > {{ message_bytes }} OR contains(text, '\u0000') THEN false
             WHEN strlen(text) > 2000 AND
                 2 * strlen(text) - strlen(replace(text, '[', '')) - strlen(replace(text, '{', '')) > 1000 THEN false
-            ELSE starts_with(text, '{'){% if not trusting %} AND json_valid(text){% endif %}
+            ELSE {{ "true" if trusting else "json_valid(text)" }}
         END AS "$object"
     FROM {{ chunk }}
 ),
@@ -72,9 +74,9 @@ SELECT
             {%- for check in checks %} AND {{ check.checked }} IS TRUE{% endfor %}, false) OR "$skip" THEN NULL
         WHEN "$json0" IS NOT NULL
             THEN concat('? '{% for name, (number, _) in sure.items() %}, CASE WHEN {{ name }} THEN '' ELSE '{{ number }} ' END{% endfor %})
-        WHEN NOT coalesce(json_valid("$text"), false) THEN CASE WHEN starts_with("$text", '{') THEN 'json' ELSE 'record' END
-        WHEN starts_with("$text", '{') OR json_type("$text") = 'OBJECT' THEN '?'
-        ELSE 'record'
+        WHEN NOT coalesce(starts_with(ltrim("$text", E' \t\r\n'), '{'), false) THEN 'record'
+        WHEN json_valid("$text") THEN '?'
+        ELSE CASE WHEN "$object" THEN 'json' ELSE 'record' END
     END AS _reasons,
     "$skip" AS _skip
 FROM "$checks";

@@ -55,8 +55,9 @@ class Parser:
         table = "memory.main.staging"
         self.home.execute(statement("load/parse", **contract.parse_parameters("chunk", table)))
         marks = [mark for mark, _ in self.home.execute(statement("load/marks", staging=table)).fetchall()]
-        explained = contract.explain_parameters("chunk", table, marks)
-        self.home.execute(statement("load/explain", **explained))
+        if marks:
+            explained = contract.explain_parameters("chunk", table, marks)
+            self.home.execute(statement("load/explain", **explained))
 
     def run(
         self, contract: Contract, values: Sequence[bytes | None], keys: Any = None, headers: Any = None

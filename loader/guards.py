@@ -23,6 +23,7 @@ from loader.model import (
     Span,
     new_batch_id,
 )
+from loader.plural import counted
 from loader.ports import P, S, Source, Warehouse
 from loader.stopping import Stop
 
@@ -124,13 +125,19 @@ def _record(
 
 def _never_loaded(source: Source, warehouse: Warehouse[S, P], identity: Identity) -> None:
     acknowledged = source.acknowledged()
-    if acknowledged and warehouse.recorded() is None:  # still: another worker may have begun meanwhile
-        total = sum(acknowledged.values())
-        message = (
-            f"the group has acknowledged offsets (sum {total}), but the warehouse is new; "
-            "is the path of the warehouse right?"
-        )
-        raise ActionNeeded(message, address=identity.topic, hint="--new-warehouse, if it shall begin anew")
+    if warehouse.recorded() is None:  # still: another worker may have begun meanwhile
+        not_loaded_elsewhere(identity.topic, acknowledged)
+
+
+def not_loaded_elsewhere(topic: str, acknowledged: Mapping[int, int]) -> None:
+    """Raise ActionNeeded where the group of a pipeline without a warehouse has acknowledged offsets."""
+    if not acknowledged:
+        return
+    message = (
+        f"the group has acknowledged offsets (sum {sum(acknowledged.values())}), but the warehouse is new; "
+        "is the path of the warehouse right?"
+    )
+    raise ActionNeeded(message, address=topic, hint="--new-warehouse, if it shall begin anew")
 
 
 def same_topic(now: Identity, recorded: Identity) -> None:
@@ -148,7 +155,7 @@ def same_topic(now: Identity, recorded: Identity) -> None:
             message = f"not the topic that was loaded so far: its {what} is {new}, recorded is {old}"
             raise TopicReplaced(message, address=now.topic, hint=NEW_PIPELINE)
     if now.partitions < recorded.partitions:
-        message = f"the topic has {now.partitions} partitions, recorded are {recorded.partitions}"
+        message = f"the topic has {counted(now.partitions, 'partitions')}, recorded are {recorded.partitions}"
         raise TopicReplaced(message, address=now.topic, hint=NEW_PIPELINE)
 
 
@@ -163,10 +170,10 @@ def within_log(topic: str, known: Mapping[int, Position], log: Mapping[int, LogR
 
 def records_lost(topic: str, lost: Sequence[Span], before: str = "") -> OffsetsLost:
     """The error for ranges that are gone from the log: it names them as `--accept-loss` takes them."""
-    first, more = lost[0], f"; {len(lost) - 1} more partitions have lost records" if lost[1:] else ""
+    first, more = lost[0], f"; and of {counted(len(lost) - 1, 'more partitions')}" if lost[1:] else ""
     message = (
         f"{before}offsets {first.begin} to {first.end} are gone from the log (up to "
-        f"{first.end - first.begin} records, retention or delete-records): the log begins at "
+        f"{counted(first.end - first.begin, 'records')}, retention or delete-records): the log begins at "
         f"{first.end}{more}"
     )
     flags = " ".join(f"--accept-loss '{range_text(topic, span)}'" for span in lost)
@@ -176,7 +183,7 @@ def records_lost(topic: str, lost: Sequence[Span], before: str = "") -> OffsetsL
 
 def log_truncated(topic: str, beyond: Sequence[Span]) -> OffsetsLost:
     """The error for logs that end before our offset; each span is from that end to our offset."""
-    first, more = beyond[0], f"; {len(beyond) - 1} more partitions too" if beyond[1:] else ""
+    first, more = beyond[0], f"; so of {counted(len(beyond) - 1, 'more partitions')}" if beyond[1:] else ""
     message = (
         f"the log ends at {first.begin}, before our offset: it was truncated or re-created, "
         f"and what was loaded from {first.begin} to {first.end} is not in it any more{more}"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from loader.errors import ActionNeeded
+from loader.errors import ActionNeeded, ConfigError, LoaderError
+from loader.plural import counted
 
 if TYPE_CHECKING:
     from loader.config import Config
@@ -18,12 +20,10 @@ if TYPE_CHECKING:
 def check(
     ctx: typer.Context,
     connect: Annotated[
-        bool, typer.Option("--connect", help="Also reach the broker and the warehouse.")
+        bool, typer.Option("--connect", help="Also reach broker and warehouse, and compare the table.")
     ] = False,
 ) -> None:
     """Check configuration, contract and SQL files; every mistake is reported, not only the first."""
-    from loader.errors import LoaderError
-
     config = ctx.obj.config()
     done = {"configuration": "ok", **_offline(config)}
     failure: LoaderError | None = None
@@ -42,10 +42,25 @@ def check(
 
 
 def _offline(config: Config) -> dict[str, str]:
+    """What needs no server. Raises ConfigError with every mistake of contract and schedule together."""
+    from loader.cli.jobs import refuse_wrong_args
     from loader.warehouse.rehearse import rehearse
 
-    rehearse(config)
-    return {"contract": f"ok, {len(config.table.columns)} columns", "sql": "ok"}
+    wrong: list[ConfigError] = []
+    looks = (partial(rehearse, config), partial(refuse_wrong_args, config.schedule))
+    for look in looks:
+        try:
+            look()
+        except ConfigError as error:
+            wrong.append(error)
+    if len(wrong) == 1:
+        raise wrong[0]
+    if wrong:
+        lines = tuple(line for error in wrong for line in error.mistakes or (str(error),))
+        raise ConfigError(
+            f"{len(lines)} mistakes", address=str(config.file or "configuration"), mistakes=lines
+        )
+    return {"contract": f"ok, {counted(len(config.table.columns), 'columns')}", "sql": "ok"}
 
 
 def _broker(config: Config) -> str:
@@ -55,7 +70,8 @@ def _broker(config: Config) -> str:
         identity = asked.identity()
         log = asked.log(range(identity.partitions))
     records = sum(part.end - part.low for part in log.values())
-    return f"ok, topic {identity.topic} with {identity.partitions} partitions and up to {records:,} records"
+    parts = counted(identity.partitions, "partitions")
+    return f"ok, topic {identity.topic} with {parts} and up to {counted(records, 'records')}"
 
 
 def _warehouse(config: Config) -> str:
@@ -63,10 +79,28 @@ def _warehouse(config: Config) -> str:
 
     if not config.warehouse.file.exists():
         _can_be_made(config.warehouse.file)
+        _may_begin(config)
         return f"ok, new: it will be created as {config.warehouse.file}"
     with Reader(config) as reader:
+        recorded = reader.recorded()
         totals: dict[str, Any] = reader.of_pipeline("read/totals")[0]
-    return f"ok, {totals['loaded']:,} rows loaded so far"
+    if recorded is None:
+        _may_begin(config)
+        return "ok, and this pipeline is new in it"
+    return f"ok, {counted(totals['loaded'], 'rows')} loaded so far"
+
+
+def _may_begin(config: Config) -> None:
+    """Raise ActionNeeded where the group has loaded elsewhere; nothing where the broker cannot tell."""
+    from loader.guards import not_loaded_elsewhere
+    from loader.kafka.look import broker
+
+    try:
+        with closing(broker(config)) as asked:
+            acknowledged = asked.acknowledged()
+    except LoaderError:  # the look at the broker says why
+        return
+    not_loaded_elsewhere(config.kafka.topic, acknowledged)
 
 
 def _table(config: Config) -> str:

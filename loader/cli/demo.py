@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from loader.errors import ActionNeeded, ComparisonFailed
+from loader.plural import counted
 from loader.statements import shipped
 
 if TYPE_CHECKING:
@@ -110,10 +111,10 @@ def _run(context: Context, place: Path, records: int, seed: int) -> Demo:
             "(librdkafka's; it cannot tell topic ids)"
         )
         first, _ = stream(config, Bounds(batch_run=True, embedded=True))
-        say(f"3. loaded: {first['loaded']:,} rows, {first['duplicates']:,} duplicates, "
+        say(f"3. loaded: {counted(first['loaded'], 'rows')}, {counted(first['duplicates'], 'duplicates')}, "
             f"{first['quarantined']:,} quarantined, {first['records_per_second']:,} records/s")  # fmt: skip
         second, _ = stream(config, Bounds(batch_run=True, embedded=True))
-        say(f"4. loaded again: {second['consumed']:,} new records")
+        say(f"4. loaded again: {counted(second['consumed'], 'new records')}")
         checked = proof(config, embedded=True)
         say(f"5. verify: {'balance proved' if checked['ok'] else 'NOT in balance'}")
     scored = compare(config, place / "orders.jsonl.answers.jsonl")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from loader.errors import ConfigError
+from loader.plural import counted
 
 if TYPE_CHECKING:
     from loader.replay.generate import Generated, GenerateOptions
@@ -80,10 +81,9 @@ def _result(written: Generated) -> dict[str, Any]:
 
 
 def _text(written: Generated, options: GenerateOptions) -> str:
-    ends = ", ".join(f"{count:,} {name}" for name, count in written.expected.items() if count)
-    lines = [
-        f"{written.file}: {written.records:,} records, {written.bytes / 1e6:,.1f} MB (seed {options.seed})"
-    ]
+    ends = ", ".join(counted(count, name) for name, count in written.expected.items() if count)
+    size = f"{counted(written.records, 'records')}, {written.bytes / 1e6:,.1f} MB"
+    lines = [f"{written.file}: {size} (seed {options.seed})"]
     lines.append(f"to be expected: {ends}")
     if written.answers:
         lines.append(f"answer key: {written.answers}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from loader.errors import ActionNeeded, ConfigError
+from loader.plural import counted
 from loader.statements import shipped
 
 if TYPE_CHECKING:
@@ -85,13 +86,10 @@ def _inferred(
     found = sample(zip(*(records[name].to_pylist() for name in ("value", "text", "key")), strict=True))
     if not found.records:
         what = "; ".join(f"{count:,} x {name}" for name, count in found.unusable.most_common())
-        message = f"none of the {records.num_rows:,} records looked at is a JSON object: {what}"
+        message = f"no JSON object among {counted(records.num_rows, 'records')}: {what}"
         raise ActionNeeded(message, address=topic, hint="loader init --example")
     found = without_outliers(found, topic, tolerate)
     proposed = draft(found, topic)
-    if not proposed.id:
-        message = f"no field of the {len(found.records):,} records looked at can identify a record"
-        raise ActionNeeded(message, address=topic, hint="loader init --example")
     origin = _origin(config, found, records.num_rows, in_topic)
     proposed, origin = _tried(proposed, origin, records.take(found.rows))
     return as_toml(proposed, origin), _result(proposed, origin)
@@ -197,18 +195,23 @@ def _told(result: dict[str, Any]) -> list[str]:
 
     if not result:
         return []
-    lines = [f"{result['topic']}: {len(result['columns'])} columns from {result['used']:,} records"]
+    columns = counted(len(result["columns"]), "columns")
+    lines = [f"{result['topic']}: {columns} from {counted(result['used'], 'records')}"]
     lines += [f"not used: {count:,} x {what}" for what, count in result["not_used"].items()]
     lines += [f"left out {name}: {why}" for name, why in result["left_out"].items()]
     lines += [
         f"would still be refused: {count:,} x {why}" for why, count in result["would_be_refused"].items()
     ]
+    lines.append(f"id: {_id(result)}; event time: {result['event_time'] or 'none found'}")
+    return [printable(line) for line in lines]
+
+
+def _id(result: dict[str, Any]) -> str:
+    if not result["id"]:
+        return 'none found, so every record is a row (duplicates = "off")'
     sure = (
         "unique and in all of them"
         if result["id_is_sure"]
-        else "a guess: nothing is unique and in all of them"
+        else "a guess: unique in all of them, but they are few"
     )
-    lines.append(
-        f"id: {', '.join(result['id'])} ({sure}); event time: {result['event_time'] or 'none found'}"
-    )
-    return [printable(line) for line in lines]
+    return f"{', '.join(result['id'])} ({sure})"

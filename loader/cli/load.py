@@ -15,14 +15,19 @@ def load(
     max_records: Annotated[int | None, typer.Option(min=1, help="Stop after so many records.")] = None,
     max_seconds: Annotated[float | None, typer.Option(min=0, help="Stop after so many seconds.")] = None,
     accept_quarantine: Annotated[
-        bool, typer.Option("--accept-quarantine", help="Let this run pass limits.quarantine.")
+        bool,
+        typer.Option(
+            "--accept-quarantine",
+            help="Load although more than limits.quarantine would be refused; it is kept in quarantine.",
+        ),
     ] = False,
     new_warehouse: Annotated[
-        bool, typer.Option("--new-warehouse", help="Begin anew although the group has loaded before.")
+        bool,
+        typer.Option("--new-warehouse", help="Make a new warehouse although the group has loaded before."),
     ] = False,
     accept_loss: AcceptLoss = None,
 ) -> None:
-    """Catch up with the topic and exit: everything up to the ends frozen at the start."""
+    """Catch up and exit: load everything that the topic holds when it starts."""
     from loader.cli.wiring import Bounds, stream
 
     bounds = Bounds(

@@ -6,7 +6,7 @@ import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
@@ -50,6 +50,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="The options above may stand before or after the command. Exit codes: 0 done, 1 a person must "
+    "act, 2 command line or configuration, 3 a comparison failed, 70 a bug, 75 run again later.",
 )
 
 VERBS: dict[str, Callable[..., Any]] = {
@@ -91,11 +93,18 @@ def options(
         typer.Option("-c", "--config", help="Configuration file; default $LOADER_CONFIG or ./loader.toml."),
     ] = None,
     overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override one key; repeatable.")
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Override one key, as kafka.topic=orders2; repeatable."
+        ),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Answer with one JSON object on stdout, failures too.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only warnings and errors.")] = False,
-    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="More messages, tracebacks.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("-v", "--verbose", help="More messages; causes of errors; tracebacks of bugs.")
+    ] = False,
     log_format: Annotated[str, typer.Option("--log-format", help="Logs as text or json.")] = "text",
     version_: Annotated[  # noqa: ARG001 - the callback answers
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
@@ -150,19 +159,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - nobody reads any more; exit in silence
         code = 0
     except OSError as error:
-        code = _failed(
-            context, WarehouseAway(error.strerror or str(error), address=error.filename or "output")
-        )
+        away = WarehouseAway(error.strerror or str(error), address=error.filename or "output")
+        away.__cause__ = error
+        code = _failed(context, away)
     except Exception as error:  # noqa: BLE001 - the last line of defence: one line and a file, exit 70
         code = _internal(context, error)
     sys.exit(code if isinstance(code, int) else 0)
 
 
 def _failed(context: Context, error: LoaderError) -> int:
-    if context.verbosity > 0:
-        sys.stderr.write(_traceback(error))
     _tell(context, error.exit_code, error.as_json(), _lines(error))
+    if context.verbosity > 0:
+        for cause in _causes(error):
+            sys.stderr.write(redacted(f"because of {printable(cause)}\n"))
     return error.exit_code
+
+
+def _causes(error: BaseException) -> Iterator[str]:
+    """What led to an error that was expected, a line each: where in the code does not matter to anybody."""
+    while cause := error.__cause__:
+        yield f"{type(cause).__name__}: {str(cause).strip()}"
+        error = cause
 
 
 def _lines(error: LoaderError) -> str:

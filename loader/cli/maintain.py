@@ -12,6 +12,7 @@ import typer
 
 from loader.cli.history import noted
 from loader.errors import ActionNeeded
+from loader.plural import counted
 
 if TYPE_CHECKING:
     from loader.cli.context import Context
@@ -101,14 +102,17 @@ def _print(context: Context, result: dict[str, Any]) -> None:
     for name, before in result["before"].items():
         table.add_row(name.replace("_", " "), f"{before:,}", f"{result['after'][name]:,}")
     context.output.print(table)
-    done = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in result["done"].items() if count)
+    done = ", ".join(
+        counted(count, name.replace("_", " ")) for name, count in result["done"].items() if count
+    )
     context.output.print(
         f"{result['outcome'].replace('_', ' ')}: {done or 'nothing to do'}, {result['seconds']:.1f} s"
     )
 
 
 def _print_plan(context: Context, result: dict[str, Any]) -> None:
-    sizes = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in result["before"].items())
+    sizes = ", ".join(counted(count, name.replace("_", " ")) for name, count in result["before"].items())
     context.output.print(f"now: {sizes}")
     for name, count in result["to_do"].items():
-        context.output.print(f"{count:>9,} {name.replace('_', ' ')}")
+        number, _, things = counted(count, name.replace("_", " ")).partition(" ")
+        context.output.print(f"{number:>9} {things}")

@@ -9,6 +9,7 @@ import typer
 
 from loader.cli.words import printable
 from loader.errors import ActionNeeded, ConfigError
+from loader.plural import counted
 
 if TYPE_CHECKING:
     from loader.cli.context import Context
@@ -30,21 +31,25 @@ def plan(
         str,
         typer.Option("--from", help="committed (where the next load begins), or earliest (of the log)."),
     ] = "committed",
+    new_warehouse: Annotated[
+        bool, typer.Option("--new-warehouse", help="What a load with this flag would do.")
+    ] = False,
 ) -> None:
     """Read real messages and say what a load would do with them; nothing is changed anywhere."""
     if from_ not in BEGINS:
         raise ConfigError(f"{from_} is not one of {', '.join(BEGINS)}", address="--from")
     context: Context = ctx.obj
-    result = foreseen(context.config(), max_records, from_)
+    result = foreseen(context.config(), max_records, from_, new_warehouse=new_warehouse)
     context.emit(result, lambda: _print(context, result))
     if not result["ok"]:
         raise typer.Exit(ActionNeeded.exit_code)
 
 
-def foreseen(config: Config, max_records: int, from_: str, *, embedded: bool = False) -> dict[str, Any]:
+def foreseen(config: Config, max_records: int, from_: str, *, new_warehouse: bool) -> dict[str, Any]:
     """The table, a sample of the records and where they would end.
 
-    Raises what `load` would raise: TopicMissing, TopicReplaced, OffsetsLost, BrokerAway, WarehouseBusy.
+    Raises what `load` would raise: TopicMissing, TopicReplaced, OffsetsLost, BrokerAway, WarehouseBusy,
+    and ActionNeeded where the group has loaded into another warehouse.
     """
     from loader.kafka.look import broker
     from loader.kafka.sample import sample
@@ -52,8 +57,8 @@ def foreseen(config: Config, max_records: int, from_: str, *, embedded: bool = F
     from loader.warehouse.rehearse import rehearse
 
     rehearse(config)
-    with Foresight(config) as foresight, closing(broker(config, embedded=embedded)) as asked:
-        log = _ahead(config, foresight, asked, from_)
+    with Foresight(config) as foresight, closing(broker(config)) as asked:
+        log = _ahead(config, foresight, asked, from_, new_warehouse=new_warehouse)
         table = foresight.table()
         result = {"pipeline": config.pipeline, "ok": table["state"] != "refused", "table": table}
         if not result["ok"]:
@@ -74,13 +79,17 @@ def foreseen(config: Config, max_records: int, from_: str, *, embedded: bool = F
         return {**result, "sample": about, **outcome, "published_age_s": foresight.age}
 
 
-def _ahead(config: Config, foresight: Foresight, asked: Broker, from_: str) -> dict[int, LogRange]:
+def _ahead(
+    config: Config, foresight: Foresight, asked: Broker, from_: str, *, new_warehouse: bool
+) -> dict[int, LogRange]:
     """What there is to read of each partition, after the checks that `load` makes before it reads."""
-    from loader.guards import same_topic, within_log
+    from loader.guards import not_loaded_elsewhere, same_topic, within_log
     from loader.model import LogRange, Position
 
     identity, recorded, known = asked.identity(), foresight.recorded, foresight.offsets
     log = asked.log(range(identity.partitions))
+    if recorded is None and not new_warehouse:
+        not_loaded_elsewhere(identity.topic, asked.acknowledged())
     if recorded:
         same_topic(identity, recorded)
         within_log(identity.topic, {p: Position(offset) for p, offset in known.items()}, log)
@@ -123,8 +132,8 @@ def _table(table: dict[str, Any]) -> list[str]:
 def _sample(sample: dict[str, Any]) -> list[str]:
     where = "where the next load begins" if sample["from"] == "committed" else "the beginning of the log"
     if sample["complete"]:
-        return [f"read all {sample['records']:,} records from {where}"]
-    return [f"read a sample: {sample['records']:,} of up to {sample['of']:,} records from {where}"]
+        return [f"read all {counted(sample['records'], 'records')} from {where}"]
+    return [f"read a sample: {sample['records']:,} of up to {counted(sample['of'], 'records')} from {where}"]
 
 
 def _records(config: Config, result: dict[str, Any]) -> list[str]:
@@ -133,14 +142,14 @@ def _records(config: Config, result: dict[str, Any]) -> list[str]:
     if first := result["duplicate"]:
         there = f"{topic}[{first['first_partition']}]@{first['first_offset']}"
         example = f"e.g. {topic}[{first['partition']}]@{first['offset']}: {first['id']} stands at {there}"
-        lines.append(f"  {counts['duplicates']:,} are duplicates, {printable(example)}")
+        lines.append(f"  {counted(counts['duplicates'], 'duplicates')}, {printable(example)}")
     if counts["quarantined"]:
         lines.append(f"  {counts['quarantined']:,} would go to quarantine")
     for reason in result["reasons"][:SHOWN]:
         example = f"e.g. {topic}[{reason['partition']}]@{reason['offset']} {reason['message']}"
         lines.append(f"    {reason['records']:,} x {reason['reason']}, {printable(example)}")
     if (more := len(result["reasons"]) - SHOWN) > 0:
-        lines.append(f"    and {more} more reasons: --json")
+        lines.append(f"    and {counted(more, 'more reasons')}: --json")
     if first := result["skipped"]:
         example = f"e.g. {topic}[{first['partition']}]@{first['offset']}"
         lines.append(f"  {counts['skipped']:,} would be skipped, {example}")
@@ -154,15 +163,11 @@ def _estimate(config: Config, result: dict[str, Any]) -> list[str]:
     found = result["estimate"]
     if not found["rows"]:
         return []
-    place = (
-        f"in {found['files']:,} file{'s' * (found['files'] != 1)}"
-        if found["files"]
-        else "inside the catalogue"
-    )
+    place = f"in {counted(found['files'], 'files')}" if found["files"] else "inside the catalogue"
     if config.warehouse.kind == "duckdb":
         place = "in the DuckDB file"
-    batches = f"{found['batches']:,} batch{'es' * (found['batches'] != 1)}"
-    amount = f"{found['rows']:,} rows in {batches}, {_size(found['bytes'])} {place}"
+    batches = counted(found["batches"], "batches")
+    amount = f"{counted(found['rows'], 'rows')} in {batches}, {_size(found['bytes'])} {place}"
     return [f"about {amount}, if the rest is like the sample" if not result["sample"]["complete"] else amount]
 
 

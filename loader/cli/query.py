@@ -19,18 +19,22 @@ if TYPE_CHECKING:
 
 FORMATS = ("table", "csv", "json", "parquet")
 SHOWN = 200  # rows of a table on a screen
+BORDERS = 3  # characters around a cell
+CUT = 40  # characters of a value where not everything has room
+EXPLAINED = ["explain_key", "explain_value"]  # what EXPLAIN answers: a drawing of several lines
 
 
 def query(
     ctx: typer.Context,
     what: Annotated[
-        str | None, typer.Argument(metavar="[NAME or SQL]", help="An analytics name, or SQL.")
+        str | None,
+        typer.Argument(metavar="NAME|SQL", help="The name of one of the analytics, or SQL in quotes."),
     ] = None,
     format_: Annotated[str, typer.Option("--format", help="table, csv, json or parquet.")] = "table",
     list_: Annotated[bool, typer.Option("--list", help="List the shipped analytics.")] = False,
     timeout: Annotated[str, typer.Option(help="Longest time to wait, such as 30s or 1h.")] = "10m",
 ) -> None:
-    """Ask the warehouse: one of the shipped analytics, or SQL (read-only)."""
+    """Ask the warehouse: one of the shipped analytics (--list), or SQL; read-only."""
     if list_ or what is None:
         _list(ctx.obj)
         return
@@ -92,22 +96,68 @@ def _rows(result: pa.Table) -> Iterator[dict[str, Any]]:
 
 
 def table(context: Context, result: pa.Table) -> None:
-    """Print a result as a table, its first SHOWN rows."""
+    """Print a result as a table: its first SHOWN rows, and the columns that the terminal has room for."""
+    from rich.cells import cell_len
+
+    if result.column_names == EXPLAINED:
+        for plan in result.column(1).to_pylist():
+            context.output.print("\n".join(map(printable, plan.splitlines())), markup=False)
+        return
+    cells = [_cells(column) for column in result.slice(0, SHOWN).columns]
+    names = map(printable, result.column_names)
+    wanted = [max(map(cell_len, (name, *column))) for name, column in zip(names, cells, strict=True)]
+    if sys.stdout.isatty():
+        widths = fitting(wanted, context.output.width)
+    else:
+        widths, context.output.width = wanted, sum(wanted) + BORDERS * len(wanted) + 1
+    _print(context, result.select(range(len(widths))), cells, widths)
+    _say_what_is_missing(context, result, wanted, widths)
+
+
+def _cells(column: pa.ChunkedArray) -> list[str]:
+    return ["" if value is None else printable(str(_flat(value))) for value in column.to_pylist()]
+
+
+def fitting(wanted: list[int], room: int) -> list[int]:
+    """The widths of the columns that fit into `room`, from the left: as wanted, or else cut; one at least."""
+    if sum(wanted) + BORDERS * len(wanted) + 1 <= room:
+        return wanted
+    widths: list[int] = []
+    left = room - 1
+    for width in (min(width, CUT) for width in wanted):
+        if widths and width + BORDERS > left:
+            break
+        widths.append(max(1, min(width, left - BORDERS)))
+        left -= width + BORDERS
+    return widths
+
+
+def _print(context: Context, result: pa.Table, cells: list[list[str]], widths: list[int]) -> None:
     import pyarrow as pa
     from rich.table import Table
     from rich.text import Text
 
     shown = Table()
-    for column in result.schema:
+    for column, width in zip(result.schema, widths, strict=True):
         numeric = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
         right = numeric or pa.types.is_decimal(column.type)
-        shown.add_column(Text(column.name), justify="right" if right else "left", no_wrap=True)
-    columns = [column.to_pylist() for column in result.slice(0, SHOWN).columns]
-    for row in zip(*columns, strict=True):
-        shown.add_row(*(Text("" if value is None else printable(str(_flat(value)))) for value in row))
+        name = Text(printable(column.name))
+        shown.add_column(name, justify="right" if right else "left", no_wrap=True, width=width)
+    for row in zip(*cells[: len(widths)], strict=True):
+        shown.add_row(*map(Text, row))
     context.output.print(shown)
+
+
+def _say_what_is_missing(context: Context, result: pa.Table, wanted: list[int], widths: list[int]) -> None:
+    missing = []
     if result.num_rows > SHOWN:
-        context.console.print(f"{SHOWN} of {result.num_rows:,} rows; the others: --format csv")
+        missing.append(f"{SHOWN} of {result.num_rows:,} rows")
+    if len(widths) < len(wanted):
+        missing.append(f"{len(widths)} of {len(wanted)} columns")
+    if any(width < want for width, want in zip(widths, wanted, strict=False)):
+        missing.append("long values cut")
+    if missing:
+        context.console.print(f"{', '.join(missing)}; everything: --format csv")
 
 
 def _json(result: pa.Table) -> None:

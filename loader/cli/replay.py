@@ -11,6 +11,7 @@ import typer
 
 from loader.cli.generate import Faults, shares
 from loader.errors import ConfigError
+from loader.plural import counted
 
 if TYPE_CHECKING:
     from loader.cli.context import Context
@@ -30,7 +31,9 @@ def replay(
     speed: Annotated[
         float | None, typer.Option(help="Keep the recorded timing, so many times as fast.")
     ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Send only the first records.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Send only so many records, the first ones.")
+    ] = None,
     topic: Annotated[str | None, typer.Option(help="Another topic than the configuration's.")] = None,
     recorded_time: Annotated[
         bool, typer.Option("--recorded-time", help="Give records their recorded Kafka time, not now.")
@@ -45,7 +48,7 @@ def replay(
     ] = None,
 ) -> None:
     """Produce a dataset to the topic and wait until the broker has every record."""
-    from loader.kafka.producer import send
+    from loader.kafka.producer import PATIENCE, send
     from loader.replay.pacing import make_pacing
 
     context: Context = ctx.obj
@@ -61,7 +64,11 @@ def replay(
     target, total = topic or config.kafka.topic, limit or records
     with _progress(context, total) as progress:
         settings = {"bootstrap.servers": config.kafka.bootstrap, **config.kafka.client_settings()}
-        report = send(_first(blocks, limit), settings, target, pacing, progress, recorded_time=recorded_time)
+        patience = PATIENCE if config.limits.unreachable is None else config.limits.unreachable
+        report = send(
+            _first(blocks, limit), settings, target, pacing, progress,
+            patience=patience, recorded_time=recorded_time,
+        )  # fmt: skip
     context.emit(_result(report), _text(report, target))
 
 
@@ -135,6 +142,6 @@ def _result(report: SendReport) -> dict[str, Any]:
 
 def _text(report: SendReport, topic: str) -> str:
     return (
-        f"{topic}: {report.acknowledged:,} records acknowledged, {report.bytes / 1e6:,.1f} MB "
+        f"{topic}: {counted(report.acknowledged, 'records')} acknowledged, {report.bytes / 1e6:,.1f} MB "
         f"in {report.seconds:.1f} s, {_rate(report):,}/s"
     )

@@ -12,6 +12,7 @@ import typer
 
 from loader.cli.places import offsets, time_of
 from loader.errors import ActionNeeded, ConfigError, LoaderError
+from loader.plural import counted
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -38,7 +39,8 @@ def rewind(
         ),
     ] = None,
     to_earliest: Annotated[
-        bool, typer.Option("--to-earliest", help="All partitions go on where log and pipeline begin.")
+        bool,
+        typer.Option("--to-earliest", help="All partitions go on where their log (or the pipeline) begins."),
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be removed.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Really remove it.")] = False,
@@ -143,7 +145,7 @@ def _recount(config: Config, log: Mapping[int, LogRange], partition: int, begin:
 def _unconfirmed(config: Config, undoing: Undoing) -> ActionNeeded:
     counts = {name: sum(row[name] for row in undoing.removed) for name in THINGS}
     first, more = undoing.places[0], len(undoing.places) - 1
-    others = f" and {more} more partitions" if more else ""
+    others = f" and {counted(more, 'more partitions')}" if more else ""
     message = f"this removes {_counted(counts)} from here{others} on"
     address = f"{config.kafka.topic}[{first['partition']}]@{first['place']}"
     return ActionNeeded(message, address=address, hint="the same with --dry-run to see more, or with --yes")
@@ -179,7 +181,7 @@ def _result(undoing: Undoing, batch: int, group: str, *, dry_run: bool) -> dict[
 
 
 def _counted(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{counts[name]:,} {words}" for name, words in THINGS.items())
+    return ", ".join(counted(counts[name], words) for name, words in THINGS.items())
 
 
 def _print(context: Context, config: Config, result: dict[str, Any]) -> None:
@@ -190,8 +192,8 @@ def _print(context: Context, config: Config, result: dict[str, Any]) -> None:
         out.print(line, markup=False)
     for row in result["orphaned"]:
         line = (
-            f"{topic}[{row['partition']}]: {row['records']:,} duplicates stay, though their first record is "
-            f"undone; to have them read again too: --to-offset {row['partition']}:{row['first']}"
+            f"{topic}[{row['partition']}]: {counted(row['records'], 'duplicates')} left, though the first "
+            f"record is undone; to have them read again too: --to-offset {row['partition']}:{row['first']}"
         )
         out.print(line, markup=False)
     if not result["partitions"]:

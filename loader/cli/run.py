@@ -13,10 +13,15 @@ from loader.cli.words import sentence
 def run(
     ctx: typer.Context,
     accept_quarantine: Annotated[
-        bool, typer.Option("--accept-quarantine", help="Let this run pass limits.quarantine.")
+        bool,
+        typer.Option(
+            "--accept-quarantine",
+            help="Load although more than limits.quarantine would be refused; it is kept in quarantine.",
+        ),
     ] = False,
     new_warehouse: Annotated[
-        bool, typer.Option("--new-warehouse", help="Begin anew although the group has loaded before.")
+        bool,
+        typer.Option("--new-warehouse", help="Make a new warehouse although the group has loaded before."),
     ] = False,
     accept_loss: AcceptLoss = None,
 ) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from loader.errors import ConfigError
+from loader.plural import counted
 
 if TYPE_CHECKING:
     from loader.cli.context import Context
@@ -50,31 +51,20 @@ def schedule(ctx: typer.Context) -> None:
         finally:
             timetable.close()
     result = {"pipeline": config.pipeline, "outcome": "stopped", "runs": log.runs, "failed": log.failed}
-    context.emit(result, f"stopped: {log.runs:,} runs, {log.failed:,} failed")
+    context.emit(result, f"stopped: {counted(log.runs, 'runs')}, {log.failed:,} failed")
     if len(received) > 1:
         raise typer.Exit(128 + received[-1])
 
 
 def _check(jobs: Sequence[Job]) -> None:
     """Refuse a schedule without jobs, and options that the verb does not have, before the first run."""
-    from typer.main import get_command
-
-    from loader.cli.main import app
+    from loader.cli.jobs import refuse_wrong_args
 
     if not jobs:
         raise ConfigError(
             "no job is configured", address="schedule", hint="add [[schedule]] to the configuration"
         )
-    group: Any = get_command(app)
-    for number, job in enumerate(jobs):
-        try:
-            if {"--help", "-h"} & set(job.args):
-                raise typer.TyperException("--help is no option of a job")  # noqa: TRY301 - told as the others
-            group.commands[job.job].make_context(job.job, list(job.args))
-        except typer.TyperException as error:
-            words = error.format_message() if hasattr(error, "format_message") else str(error)
-            hint = f"loader {job.job} --help"
-            raise ConfigError(words, address=f"schedule[{number}].args", hint=hint) from error
+    refuse_wrong_args(jobs)
 
 
 def _command(context: Context, job: Job) -> list[str]:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from contextlib import closing
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
+from zoneinfo import ZoneInfo
 
 import typer
 
+from loader import cron
 from loader.cli.freshness import freshness, sentence
 from loader.errors import ActionNeeded, BrokerAway, ComparisonFailed
+from loader.plural import counted
 
 if TYPE_CHECKING:
     from loader.cli.context import Context
-    from loader.config import Config
+    from loader.config import Config, Job
 
 SHOWN = 5  # reasons
 STALLED_AFTER = 3  # times batch.wait without a commit, with lag
@@ -24,7 +28,7 @@ def status(
         bool, typer.Option("--check", help="Exit 3 when stalled, failed or stale; for health checks.")
     ] = False,
 ) -> None:
-    """Committed and end offset, lag, last batch, totals and quarantine."""
+    """Show where the pipeline stands: offsets, lag, last batch, totals, quarantine, schedule."""
     result = report(ctx.obj.config())
     ctx.obj.emit(result, lambda: _print(ctx.obj, result))
     if check and result["state"] in ("stalled", "failed"):
@@ -63,6 +67,8 @@ def report(config: Config) -> dict[str, Any]:
             "fields": [_unknown(row, config.kafka.topic) for row in facts["unknown"]],
         },
         "gaps": facts["gaps"],
+        "schedule": [_job(job, datetime.now(UTC)) for job in config.schedule],
+        "last_run": facts["run"],
         "published_age_s": _rounded(facts["age"]),
         "attach": attach_line(config),
     }
@@ -76,7 +82,7 @@ def _warehouse(config: Config) -> dict[str, Any]:
         reader = Reader(config)
     except ActionNeeded:
         empty: dict[str, Any] = {"offsets": [], "last": {}, "totals": {}, "reasons": {}, "states": {}}
-        return {**empty, "unknown": [], "gaps": [], "age": None, "recorded": None}
+        return {**empty, "unknown": [], "gaps": [], "run": None, "age": None, "recorded": None}
     with reader:
         known = reader.contract.known_fields  # a field may have become a column since
         return {
@@ -92,6 +98,7 @@ def _warehouse(config: Config) -> dict[str, Any]:
                 row for row in reader.of_pipeline("read/unknown_fields") if row["field"] not in known
             ],
             "gaps": reader.of_pipeline("read/gaps"),
+            "run": _run(reader.of_pipeline("read/runs", job=None, most=1)),
             "age": reader.age,
         }
 
@@ -115,6 +122,22 @@ def _broker(config: Config, facts: dict[str, Any]) -> tuple[dict[int, Any], str]
     except (BrokerAway, ActionNeeded) as problem:
         return log, str(problem)
     return log, ""
+
+
+def _run(rows: list[dict[str, Any]]) -> dict[str, Any] | None:
+    names = ("job", "started_at", "outcome", "exit_code")
+    return {name: rows[0][name] for name in names} if rows else None
+
+
+def _job(job: Job, now: datetime) -> dict[str, Any]:
+    """A job of the schedule; `next` is null for an interval, which counts from the start of the scheduler."""
+    at = next(cron.parse(job.cron).after(now, ZoneInfo(job.zone)), None) if job.cron else None
+    return {
+        "job": job.job,
+        "args": list(job.args),
+        "when": job.when,
+        "next": at.strftime("%Y-%m-%dT%H:%M:%SZ") if at else None,
+    }
 
 
 def _unknown(row: dict[str, Any], topic: str) -> dict[str, Any]:
@@ -175,10 +198,11 @@ def _print(context: Context, result: dict[str, Any]) -> None:
         table.add_row(*("?" if value is None else f"{value:,}" for value in row.values()))
     if result["partitions"]:
         out.print(table)
-    totals = ", ".join(f"{count:,} {name}" for name, count in result["totals"].items())
+    totals = ", ".join(counted(count, name) for name, count in result["totals"].items())
     out.print(f"totals: {totals}")
     if result["last_success"]:
-        out.print(f"last commit: {result['last_success']}, lag {result['lag']} records")
+        lag = "unknown" if result["lag"] is None else counted(result["lag"], "records")
+        out.print(f"last commit: {result['last_success']}, lag {lag}")
     if result["freshness"]:
         out.print(sentence(result["freshness"]))
     if result["quarantine"]["open"]:
@@ -187,21 +211,37 @@ def _print(context: Context, result: dict[str, Any]) -> None:
         for reason, records in reasons[:SHOWN]:
             out.print(f"  {records:,} x {reason}", markup=False)
         if len(reasons) > SHOWN:
-            out.print(f"  and {len(reasons) - SHOWN} more reasons: loader quarantine list")
+            out.print(f"  and {counted(len(reasons) - SHOWN, 'more reasons')}: loader quarantine list")
+    _print_schedule(context, result)
     _print_gaps(context, result["gaps"])
     _print_unknown(context, **result["unknown_fields"])
     out.print(f"read it with: {result['attach']}", markup=False)
+
+
+def _print_schedule(context: Context, result: dict[str, Any]) -> None:
+    if result["schedule"]:
+        context.output.print("schedule (while `loader schedule` runs):")
+    for job in result["schedule"]:
+        at = f", next {job['next']}" if job["next"] else ""
+        context.output.print(f"  {' '.join([job['job'], *job['args']])}: {job['when']}{at}", markup=False)
+    if run := result["last_run"]:
+        said = f"{run['outcome'].replace('_', ' ')}, exit code {run['exit_code']}"
+        context.output.print(
+            f"last run: {run['job']} at {run['started_at']}, {said}: loader runs", markup=False
+        )
 
 
 def _print_gaps(context: Context, gaps: list[dict[str, Any]]) -> None:
     for gap in gaps[:SHOWN]:
         place = f"[{gap['partition']}]:{gap['begin']}-{gap['end']}"
         context.output.print(
-            f"accepted gap: {place}, {gap['end'] - gap['begin']:,} offsets, {gap['committed_at']}",
+            f"accepted gap: {place}, {counted(gap['end'] - gap['begin'], 'offsets')}, {gap['committed_at']}",
             markup=False,
         )
     if len(gaps) > SHOWN:
-        context.output.print(f"  and {len(gaps) - SHOWN} more accepted gaps: loader status --json")
+        context.output.print(
+            f"  and {counted(len(gaps) - SHOWN, 'more accepted gaps')}: loader status --json"
+        )
 
 
 def _print_unknown(context: Context, policy: str, fields: list[dict[str, Any]]) -> None:
@@ -210,7 +250,7 @@ def _print_unknown(context: Context, policy: str, fields: list[dict[str, Any]]) 
     sample = ", from a sample of each batch" if policy == "ignore" else ""
     context.output.print(f'fields in no column (unknown_fields = "{policy}"{sample}):', markup=False)
     for each in fields[:SHOWN]:
-        share = f"{each['share']:.1%} of {each['looked_at']:,} records"
+        share = f"{each['share']:.1%} of {counted(each['looked_at'], 'records')}"
         context.output.print(f"  {each['field']}: first at {each['first']}, in {share}", markup=False)
     if len(fields) > SHOWN:
         context.output.print(f"  and {len(fields) - SHOWN} more: loader status --json")

@@ -43,6 +43,10 @@ def found(context: Context, words: list[str]) -> dict[str, Any]:
 
     config = context.config()
     columns = config.table.id
+    if not columns:
+        message = 'the table has no id (table.duplicates is "off"), so there is none to follow'
+        hint = "ask with loader query, by the columns of the record"
+        raise ConfigError(message, address="ID", hint=hint)
     if len(words) not in {1, len(columns)}:
         message = f"the id has {len(columns)} columns ({', '.join(columns)}), not {len(words)}"
         raise ConfigError(message, address="ID", hint=f"loader trace {' '.join(c.upper() for c in columns)}")
@@ -173,7 +177,8 @@ def _duplicate(topic: str, entry: dict[str, Any]) -> str:
 
 def _refused(_: str, entry: dict[str, Any]) -> str:
     reasons = "; ".join(reason["message"] for reason in entry["reasons"])
-    return f"{entry['state']}, batch {entry['batch']}: {reasons}"
+    edited = ", edited" if entry["edited"] else ""
+    return f"{entry['state']}{edited}, batch {entry['batch']}: {reasons}"
 
 
 def _message(entry: dict[str, Any], indent: str) -> list[str]:

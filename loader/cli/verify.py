@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from loader.errors import ActionNeeded, BrokerAway, ComparisonFailed, LoaderError
+from loader.plural import counted
 
 if TYPE_CHECKING:
     from loader.cli.context import Context
@@ -99,7 +100,10 @@ def _compared(
         return "failed", "; ".join(wrong)
     topic = "the same topic" if identity.topic_id else "topic id unknown (in-process broker)"
     left = f", {gone} not any more (retention)" if gone else ""
-    return "ok", f"{topic}, offsets within the log, {len(holes)} spans with holes read again{left}"
+    return (
+        "ok",
+        f"{topic}, offsets within the log, {counted(len(holes), 'spans')} with holes read again{left}",
+    )
 
 
 def _deep(config: Config, partitions: list[Any], broker: dict[str, str]) -> dict[str, str]:
@@ -131,10 +135,10 @@ def _reread(config: Config, partitions: list[Any]) -> tuple[str, str]:
                 for piece in read_again(config, Span(row["partition"], begin, row["end"])):
                     comparison.compare(piece.span, piece.records, compacted=compacted)
     if comparison.wrong:
-        return "failed", f"{comparison.wrong:,} findings: {'; '.join(comparison.problems)}"
-    counted = ", ".join(f"{count:,} {place}" for place, count in sorted(comparison.places.items()))
-    left = f"; {gone:,} offsets are not in the log any more (retention)" if gone else ""
-    return "ok", f"every record was read again and is where it should be: {counted or 'none'}{left}"
+        return "failed", f"{counted(comparison.wrong, 'findings')}: {'; '.join(comparison.problems)}"
+    places = ", ".join(f"{count:,} {place}" for place, count in sorted(comparison.places.items()))
+    left = f"; not in the log any more (retention): {counted(gone, 'offsets')}" if gone else ""
+    return "ok", f"every record was read again and is where it should be: {places or 'none'}{left}"
 
 
 def print_proof(context: Context, result: dict[str, Any]) -> None:

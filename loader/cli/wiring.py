@@ -19,12 +19,15 @@ import pyarrow as pa
 
 from loader.batching import Batcher, BatchPolicy
 from loader.engine import load, supervise
+from loader.guards import not_loaded_elsewhere
 from loader.model import Span
 from loader.observe.logs import logger
 from loader.observe.tally import Tally
 from loader.stopping import Stop
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from loader.config import Config
 
 ARENAS = 2  # malloc arenas: more only cost memory here (each may keep its own free lists)
@@ -81,6 +84,8 @@ def _attempt(config: Config, bounds: Bounds, stop: Stop, tally: Tally) -> Iterat
     from loader.warehouse.store import DuckWarehouse
 
     policy = BatchPolicy(config.batch.records, config.batch.bytes, config.batch.wait)
+    if not (bounds.new_warehouse or _is_there(config.warehouse.file)):
+        _may_begin(config, embedded=bounds.embedded)
     with (
         closing(DuckWarehouse(config, accept_quarantine=bounds.accept_quarantine)) as warehouse,
         closing(
@@ -89,6 +94,29 @@ def _attempt(config: Config, bounds: Bounds, stop: Stop, tally: Tally) -> Iterat
     ):
         batcher = Batcher(policy, time.monotonic)
         yield lambda: load(source, warehouse, batcher, stop, tally, time.sleep)
+
+
+def _may_begin(config: Config, *, embedded: bool) -> None:
+    """Make no warehouse for a load that would be refused: contract, topic and group are looked at before.
+
+    Raises ConfigError, TopicMissing, BrokerAway, and ActionNeeded where the group has loaded elsewhere.
+    """
+    from loader.kafka.look import broker
+    from loader.warehouse.rehearse import rehearse
+
+    rehearse(config)
+    with closing(broker(config, embedded=embedded)) as asked:
+        acknowledged = asked.acknowledged()
+    if not _is_there(config.warehouse.file):  # still: another worker may have begun meanwhile
+        not_loaded_elsewhere(config.kafka.topic, acknowledged)
+
+
+def _is_there(file: Path) -> bool:
+    """Whether there is a warehouse, or something that only opening it can tell."""
+    try:
+        return file.exists()
+    except OSError:
+        return True
 
 
 @contextmanager

@@ -6,21 +6,24 @@ import base64
 import math
 from typing import Any
 
+from loader.plural import counted
+
 OUTCOMES = {"caught_up": "caught up", "stopped": "stopped", "limit_reached": "limit reached"}
 
 
 def sentence(result: dict[str, Any]) -> str:
     """The result of `load` or `run` in one line."""
     counts = ", ".join(
-        f"{result[name]:,} {name}"
+        counted(result[name], name)
         for name in ("loaded", "duplicates", "quarantined", "skipped")
         if result[name]
     )
-    done = f"{result['consumed']:,} records" if result["consumed"] else "nothing new"
+    done = counted(result["consumed"], "records") if result["consumed"] else "nothing new"
     detail = f" ({counts})" if counts else ""
     rate = f", {result['records_per_second']:,}/s" if result["consumed"] else ""
     outcome = OUTCOMES[result["outcome"]]
-    return f"{outcome}: {done}{detail} in {result['batches']} batches, {result['seconds']:.1f} s{rate}"
+    batches = f" in {counted(result['batches'], 'batches')}" if result["batches"] else ""
+    return f"{outcome}: {done}{detail}{batches}, {result['seconds']:.1f} s{rate}"
 
 
 def printable(text: str) -> str:

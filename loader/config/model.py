@@ -249,7 +249,7 @@ class Limits(Section):
     stop: values.Duration = key("Time to commit the last batch when asked to stop.", "duration", default="8s")
     unreachable: values.Duration | None = key(
         "How long the broker or the warehouse may be away before the loader gives up.",
-        "duration", default=None, shown="30s for load, 10m for run",
+        "duration", default=None, shown="30s for load and replay, 10m for run",
     )  # fmt: skip
 
 

@@ -7,14 +7,13 @@ becomes JSON, the last resort.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import combinations
 from typing import Any
 
-from loader.inference.outliers import TELLING_ID
+from loader.inference.outliers import TELLING_ID, own
 from loader.inference.seen import FIELDS, Sample, Seen
 from loader.types import INTEGERS, SqlType
 
@@ -25,11 +24,13 @@ CENTS = 2  # digits behind the point at least: 12.5 today is 12.25 tomorrow
 SCALE = 9  # with more digits behind the point it is a measurement, not an amount
 LONGEST_NAME = 200
 TRIED = 12  # columns that are tried in pairs as an id
+MANY = 100  # different records from which on being unique says something of a column whose name tells nothing
+FEW = 10  # and of one whose name tells an id
 
 JSON = SqlType("JSON")
 VARCHAR = SqlType("VARCHAR")
 _TELLING_TIME = re.compile(r"time|date|_at$|_on$|^ts$|At$|^at$|when|created|occurred", re.IGNORECASE)
-_NEVER_IDS = frozenset({"STRUCT", "LIST", "MAP", "JSON", "DOUBLE", "FLOAT", "BOOLEAN"})
+_IDS = frozenset({"VARCHAR", "UUID"})  # besides whole numbers: nobody numbers by a time or an amount
 _NO_PATH = re.compile(r'["\\\x00-\x1f]')
 
 
@@ -47,12 +48,12 @@ class DraftColumn:
 
 @dataclass(frozen=True)
 class Draft:
-    """A contract as it is proposed; `id` is empty where no column can be one."""
+    """A contract as it is proposed; `id` is empty where no column can be one: then every record is a row."""
 
     columns: tuple[DraftColumn, ...]
-    id: tuple[str, ...]
-    id_is_sure: bool  # unique and present in all records of the sample; else the likeliest
-    id_candidates: tuple[tuple[str, ...], ...]
+    id: tuple[str, ...]  # unique and present in all records of the sample
+    id_is_sure: bool  # there were enough records to say so
+    id_candidates: tuple[tuple[str, ...], ...]  # others; without an id those whose name tells one
     event_time: str
     event_times: tuple[str, ...]
     left_out: dict[str, str]  # fields that did not become a column, and why
@@ -84,16 +85,15 @@ def draft(found: Sample, topic: str) -> Draft:
     columns, left_out = _columns(whole, len(found.records))
     candidates = _ids(found, columns, topic)
     key = _key_column(found, columns)
-    if key and not any(TELLING_ID.search(name) for names in candidates[:1] for name in names):
+    if key and not any(map(_tells, candidates[:1])):
         columns, candidates = [key, *columns], [(key.name,), *candidates]
-    sure = bool(candidates)
-    id_ = candidates[0] if sure else _guess(columns, topic)
+    id_ = candidates[0] if candidates else ()
     times = _event_times(columns)
     return Draft(
-        columns=tuple(replace(c, required=True) if c.name in id_ else c for c in columns),
+        columns=tuple(columns),
         id=id_,
-        id_is_sure=sure,
-        id_candidates=tuple(candidates[1:]),
+        id_is_sure=bool(id_) and len(found.distinct) >= (FEW if _tells(id_) else MANY),
+        id_candidates=tuple(candidates[1:]) if id_ else tuple(_by_name(columns, topic)),
         event_time=times[0] if times else "",
         event_times=tuple(times),
         left_out=left_out,
@@ -209,6 +209,8 @@ def _ids(found: Sample, columns: Sequence[DraftColumn], topic: str) -> list[tupl
     """
     rows = found.distinct
     fit = [c for c in _by_likelihood(columns, topic) if c.required]
+    if len(rows) < MANY:  # among so few even amounts are all different
+        fit = [c for c in fit if _tells([c.name]) or c.type.kind in _IDS]
     values = {c.name: [_value(found.records[row], c) for row in rows] for c in fit}
     single: list[tuple[str, ...]] = [(c.name,) for c in fit if len(set(values[c.name])) == len(rows)]
     if single:
@@ -220,25 +222,25 @@ def _ids(found: Sample, columns: Sequence[DraftColumn], topic: str) -> list[tupl
 def _by_likelihood(columns: Sequence[DraftColumn], topic: str) -> list[DraftColumn]:
     """The columns whose type can identify a record, the likeliest by name and type first."""
 
-    def unlikely(column: DraftColumn) -> tuple[bool, bool, bool, bool]:
-        name, kind = column.name.casefold(), column.type.kind
-        stem = re.sub(r"[_\W]?(id|uuid|key)$", "", name)
-        own = not stem or topic.casefold().startswith(stem)
-        text = kind in {"VARCHAR", "UUID"}
-        return (
-            not TELLING_ID.search(column.name),
-            not own,
-            not text,
-            column.type.is_time or kind == "DECIMAL",
-        )
+    def unlikely(column: DraftColumn) -> tuple[bool, bool, bool]:
+        return not _tells([column.name]), not own(column.name, topic), column.type.kind not in _IDS
 
-    return sorted((c for c in columns if c.type.kind not in _NEVER_IDS), key=unlikely)
+    return sorted((c for c in columns if _may_identify(c.type)), key=unlikely)
 
 
-def _guess(columns: Sequence[DraftColumn], topic: str) -> tuple[str, ...]:
-    """The column that most likely is the id although the sample speaks against it; none where none can be."""
-    likely = [c for c in _by_likelihood(columns, topic) if c.required] or _by_likelihood(columns, topic)
-    return tuple(column.name for column in likely[:1])
+def _tells(names: Iterable[str]) -> bool:
+    """Whether one of the names sounds like an id's."""
+    return any(TELLING_ID.search(name) for name in names)
+
+
+def _may_identify(type_: SqlType) -> bool:
+    """Whether a value of this type can be an id: a text, a UUID or a whole number."""
+    return type_.kind in _IDS or type_.is_integer or (type_.kind == "DECIMAL" and type_.scale == 0)
+
+
+def _by_name(columns: Sequence[DraftColumn], topic: str) -> Iterator[tuple[str, ...]]:
+    """The columns whose name tells an id, although the sample speaks against it."""
+    return ((c.name,) for c in _by_likelihood(columns, topic) if _tells([c.name]))
 
 
 def _key_column(found: Sample, columns: Sequence[DraftColumn]) -> DraftColumn | None:
@@ -257,13 +259,9 @@ def _key_column(found: Sample, columns: Sequence[DraftColumn]) -> DraftColumn | 
 def _value(record: dict[str, Any], column: DraftColumn) -> Any:
     """The value as the loader compares it: what is equal there must not pass for two ids."""
     value = record.get(column.source[3:-1] if column.source else column.name)
-    kind = column.type.kind
-    if kind in {"BIGINT", "DECIMAL"}:
-        return Decimal(value or 0)
-    if kind in {"TIMESTAMPTZ", "TIMESTAMP"}:
-        moment = datetime.fromisoformat(re.sub(r"(\.[0-9]{6})0+", r"\1", str(value)))
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return str(value).casefold() if kind == "UUID" else value
+    if column.type.kind == "UUID":
+        return str(value).casefold()
+    return value if column.type.kind == "VARCHAR" else Decimal(value or 0)
 
 
 def _event_times(columns: Sequence[DraftColumn]) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from loader.inference.contract import Draft, DraftColumn
 from loader.inference.seen import Seen
+from loader.plural import counted
 
 SHOWN = 24  # characters of a value in a comment
 LINE = 100  # characters of a sentence in a comment
@@ -67,8 +68,9 @@ def as_toml(draft: Draft, origin: Origin) -> str:
 
 
 def _about(draft: Draft, origin: Origin) -> list[str]:
+    used = counted(draft.records, "records")
     lines = [
-        f"# Made by `loader init` from {draft.records:,} records of up to {origin.in_topic:,} in the topic.",
+        f"# Made by `loader init` from {used} of up to {origin.in_topic:,} in the topic.",
         "# Look it through before you load: what differs from these records later is quarantined.",
     ]
     lines += [
@@ -92,16 +94,29 @@ def _kafka(origin: Origin) -> list[str]:
 
 
 def _table(draft: Draft, origin: Origin) -> list[str]:
-    lines = ["[table]", f"name = {quoted(origin.table)}"]
-    id_ = json.dumps(list(draft.id), ensure_ascii=False) if len(draft.id) != 1 else quoted(draft.id[0])
-    why = f"unique and present in all {draft.records:,}"
-    if not draft.id_is_sure:
-        why = "CHECK THIS: no column is unique and present in all records"
-    lines.append(f"id = {id_}   # {why}{_also(' + '.join(each) for each in draft.id_candidates)}")
+    lines = ["[table]", f"name = {quoted(origin.table)}", *_id(draft)]
     if draft.event_time:
         others = (name for name in draft.event_times if name != draft.event_time)
         lines.append(f"event_time = {quoted(draft.event_time)}   # when it happened{_also(others)}")
     return lines
+
+
+def _id(draft: Draft) -> list[str]:
+    """The id, or that every record is a row; in both cases why, and what else could be."""
+    others = [" + ".join(each) for each in draft.id_candidates]
+    if not draft.id:
+        seen = counted(draft.records, "records")
+        not_these = f" (not {', '.join(map(_comment, others[:ALSO]))})" if others else ""
+        return [
+            f"# No text or whole number is present in all of {seen} and unique{not_these}:",
+            '# every record becomes a row. If you know better: id = "NAME" in place of the next line.',
+            'duplicates = "off"',
+        ]
+    id_ = quoted(draft.id[0]) if len(draft.id) == 1 else json.dumps(list(draft.id), ensure_ascii=False)
+    why = f"unique and present in all {draft.records:,}"
+    if not draft.id_is_sure:
+        why = f"A GUESS: {why}, but so few say little"
+    return [f"id = {id_}   # {why}{_also(others)}"]
 
 
 def _also(names: Any) -> str:

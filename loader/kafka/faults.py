@@ -7,6 +7,7 @@ fetch errors only say "timed out" there, the cause arrives in `error_cb`.
 from __future__ import annotations
 
 import enum
+import re
 import threading
 from dataclasses import dataclass, field
 
@@ -123,9 +124,20 @@ class Health:
         if code == K._SSL or "tls alert" in cause or "ssl" in cause.lower():
             message = f"TLS with the broker fails: {cause}"
             return BrokerAway(message, address=self.address, hint=HINTS[K._SSL])
+        cause = _without_address(cause, self.address)
         if "refused" in cause:
             cause += "; is the broker running there?"
         return BrokerAway(cause or text, address=self.address, hint=_PLAIN_HINT if not cause else "")
+
+
+_FROM = re.compile(r"(?:[a-z_]+://)?(?P<address>[^\s/]+)/(?:bootstrap|\d+): ")
+"""How librdkafka begins what it says about one broker."""
+
+
+def _without_address(text: str, address: str) -> str:
+    """What the client says, without an address that stands before it anyhow."""
+    said = _FROM.match(text)
+    return text[said.end() :] if said and said["address"] == address else text
 
 
 _PLAIN_HINT = 'is kafka.bootstrap right, and kafka.client."security.protocol" what that port speaks?'

@@ -182,11 +182,8 @@ class Broker:
         return {tp.partition: self._result(future).offset for tp, future in futures.items()}
 
     def _committed(self, wanted: list[TopicPartition]) -> list[TopicPartition]:
-        if self._embedded:
-            return list(self._lookup().committed(wanted, timeout=self._answer))
-        request = [ConsumerGroupTopicPartitions(self.group, wanted)]
-        futures = self._admin.list_consumer_group_offsets(request, request_timeout=self._answer)
-        return list(self._result(futures[self.group]).topic_partitions)
+        """By a consumer: the admin client's question kills the process while the coordinator is loading."""
+        return list(self._lookup().committed(wanted, timeout=self._answer))
 
     def _altered(self, request: list[ConsumerGroupTopicPartitions]) -> None:
         futures = self._admin.alter_consumer_group_offsets(request, request_timeout=self._answer)

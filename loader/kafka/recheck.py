@@ -10,6 +10,7 @@ from confluent_kafka import Consumer
 
 from loader.kafka.look import broker, consumer, messages_in
 from loader.model import LogRange, Span
+from loader.plural import counted
 
 if TYPE_CHECKING:
     from loader.config import Config
@@ -35,7 +36,9 @@ def miscounted(
             found = _count(reading, kafka.topic, Span(partition, span["begin_offset"], span["end_offset"]))
             if found != span["consumed"]:
                 place = f"{kafka.topic}[{partition}]:{span['begin_offset']}-{span['end_offset']}"
-                findings.append(f"{place}: the topic has {found} records, {span['consumed']} were consumed")
+                findings.append(
+                    f"{place}: the topic has {counted(found, 'records')}, consumed were {span['consumed']}"
+                )
         return findings, gone
 
 

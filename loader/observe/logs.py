@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 
 import structlog
@@ -16,6 +17,20 @@ class Formatter(structlog.stdlib.ProcessorFormatter):
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
         return redacted(super().format(record))
+
+
+class NoRepeats(logging.Filter):
+    """Passes over what the line before said: a client without a broker tries ten times a second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last = ""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the line says something else, apart from how long it took."""
+        said = re.sub(r"\d+ms", "", record.getMessage())
+        repeats, self._last = said == self._last, said
+        return not repeats
 
 
 def set_up(verbosity: int, log_format: str) -> None:
@@ -38,7 +53,9 @@ def set_up(verbosity: int, log_format: str) -> None:
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("loader").setLevel(level)
     # errors that matter come as ours, once, in plain words
-    logging.getLogger("loader.kafka.client").setLevel(logging.DEBUG if verbosity > 0 else logging.CRITICAL)
+    client = logging.getLogger("loader.kafka.client")
+    client.setLevel(logging.DEBUG if verbosity > 0 else logging.CRITICAL)
+    client.filters[:] = [NoRepeats()]
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

@@ -123,9 +123,10 @@ def _load_extensions(home: duckdb.DuckDBPyConnection) -> None:
 
 def unwritable(error: OSError, address: str) -> LoaderError:
     """An error of the file system: a person must act, or there may be room or a disk again later."""
+    words = ": ".join(str(part) for part in (error.strerror or error, error.filename) if part)
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
-        return ActionNeeded(f"{error.strerror}: {error.filename}", address=address, hint=CHECK_PATH)
-    return WarehouseAway(str(error), address=address, hint=CHECK_PATH)
+        return ActionNeeded(words, address=address, hint=CHECK_PATH)
+    return WarehouseAway(words, address=address, hint=CHECK_PATH)
 
 
 KNOWN: tuple[tuple[str, type[LoaderError], str, str], ...] = (  # pattern, error, message (or DuckDB's), hint

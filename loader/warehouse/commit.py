@@ -24,10 +24,12 @@ def commit(  # noqa: PLR0913 - what the ledger says of it
     pipeline: str,
     worker: str,
     contract: str,
+    accepted: bool,
 ) -> Receipt:
     """Everything of a batch in one transaction, durable when it returns.
 
     `follow` changes the target table where the contract needs it; it gets the number of this change.
+    `accepted` batches do not weigh in later for the quarantine limit.
     Raises HeadMoved or OffsetsMoved with nothing changed, CommitFailed when the outcome of COMMIT
     is not known, duckdb.Error when a statement before it failed (nothing changed).
     """
@@ -47,7 +49,8 @@ def commit(  # noqa: PLR0913 - what the ledger says of it
                 _append(cursor, part)
                 fail_point("mid_insert")
             facts = {"pipeline": pipeline, "batch": batch.id, "seq": split.seen + 1, "kind": batch.kind}
-            sql = statement("load/insert_batch", **facts, worker=worker, contract=contract)
+            about = {"worker": worker, "contract": contract, "accepted": accepted}
+            sql = statement("load/insert_batch", **facts, **about)
             drift = split.staged.drift
             found = [drift.looked_at, drift.as_json()]
             cursor.execute(sql, [str(split.file) if split.file else None, None, *found])

@@ -20,7 +20,7 @@ from loader.statements import statement
 from loader.warehouse.attach import INLINE_ROWS, attach_empty, spill_folder, tidy, translated
 from loader.warehouse.follow import Follower
 from loader.warehouse.known import KnownIds
-from loader.warehouse.limit import Breaker
+from loader.warehouse.limit import Breaker, recent_share
 from loader.warehouse.migrate import migrate
 from loader.warehouse.opening import open_to_read
 from loader.warehouse.reading import Row, fetched
@@ -71,8 +71,7 @@ class Foresight:
         self._follower.refuse_other_pairs()
         self.recorded = self._recorded()
         self.offsets = self._offsets()  # committed ones, by partition
-        sql = statement("load/recent_share")
-        self._recent = self._cursor.execute(sql, [self._config.pipeline]).fetchall()
+        self._recent = recent_share(self._cursor, self._config.pipeline)
         self._change = self._follower.foresee()
         if self._change is None:  # no table yet: then there is nothing to look up
             self._close()

@@ -8,8 +8,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 
+import duckdb
+
 from loader.errors import QuarantineLimit
 from loader.model import Totals
+from loader.statements import statement
 
 MEMORY = 1_000  # consumed records of earlier batches that count beside this batch
 GO_ON = (
@@ -19,13 +22,22 @@ GO_ON = (
 FROM = 100  # below this many records together nothing is said
 
 
+def recent_share(cursor: duckdb.DuckDBPyConnection, pipeline: str) -> list[tuple[int, int]]:
+    """What weighs beside a batch: (consumed, quarantined) of the newest loads, newest first."""
+    return cursor.execute(statement("load/recent_share"), [pipeline, pipeline]).fetchall()
+
+
 class Breaker:
     """Weighs a batch with the last MEMORY consumed records before it."""
 
     def __init__(self, limit: float, recent: Iterable[tuple[int, int]], *, accept: bool = False) -> None:
-        """`recent` are (consumed, quarantined) of the newest batches, newest first."""
+        """`recent` is what `recent_share` says."""
         self._limit = limit
         self._accept = accept
+        self._recent = deque(recent)
+
+    def recall(self, recent: Iterable[tuple[int, int]]) -> None:
+        """Weigh with these from now on: what was refused may have been mended since."""
         self._recent = deque(recent)
 
     def trips(self, totals: Totals) -> bool:
@@ -35,7 +47,9 @@ class Breaker:
         return consumed >= FROM and over and totals.quarantined > 0 and not self._accept
 
     def passed(self, totals: Totals) -> None:
-        """Note a committed batch."""
+        """Note a committed batch; one that somebody has accepted does not weigh in later."""
+        if self._accept:
+            return
         self._recent.appendleft((totals.consumed, totals.quarantined))
         while sum(consumed for consumed, _ in list(self._recent)[:-1]) >= MEMORY:
             self._recent.pop()

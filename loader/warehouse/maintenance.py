@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loader.failpoints import fail_point
+from loader.plural import counted
 from loader.runs import now
 from loader.statements import statement
 from loader.warehouse.change import Changes, own_errors
@@ -108,7 +109,7 @@ class Maintenance:
         for table in self._rows("maintain/with_deletes"):
             if read := self._bite("maintain/rewrite", table)[0]:
                 self._add("rewritten_files", read)
-                yield f"{read} files of {table['schema_name']}.{table['table_name']} rewritten"
+                yield f"{counted(read, 'files')} of {table['schema_name']}.{table['table_name']} rewritten"
         for table in self._rows("maintain/mergeable", bytes=self.settings.target_file):
             for _ in range(table["bites"]):  # loads go on: what they add is for the next time
                 merged, made = self._bite("maintain/merge", table)
@@ -116,7 +117,8 @@ class Maintenance:
                     break
                 self._add("merged_files", merged)
                 self._add("made_files", made)
-                yield f"{merged} files of {table['schema_name']}.{table['table_name']} merged into {made}"
+                name = f"{table['schema_name']}.{table['table_name']}"
+                yield f"{counted(merged, 'files')} of {name} merged into {made}"
 
     def _bite(self, name: str, table: dict[str, Any]) -> tuple[int, int]:
         """One piece of compaction in one table: how many files were read, and how many made."""
@@ -135,7 +137,7 @@ class Maintenance:
         if self._deletable(dry_run=True):
             files = self.changes.apply(lambda: self._deletable(dry_run=False), fenced=False)
             self._add("deleted_files", len(files))
-            yield f"{len(files)} old files deleted"
+            yield f"{counted(len(files), 'old files')} deleted"
 
     def _deletable(self, *, dry_run: bool) -> list[dict[str, Any]]:
         """The files on the list of files to delete whose time has come, up to two days later than it could.
@@ -160,7 +162,7 @@ class Maintenance:
                 fail_point("mid_orphans")
         self._add("orphans", len(found))
         if found:
-            yield f"{len(found)} files that were left by kills deleted"
+            yield f"{counted(len(found), 'files')} left by a kill deleted"
 
     def _found_orphans(self, data: Path) -> list[Path]:
         """Old files without a name; none if one of them is named after all, by whatever path."""

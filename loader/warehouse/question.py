@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from difflib import get_close_matches
 from typing import Any
 
 import duckdb
@@ -63,7 +64,11 @@ def answer(
 def in_words(error: Exception, name_or_sql: str) -> ActionNeeded:
     """What DuckDB said about a query, as an error of ours; it may also come while the batches are read."""
     words = " ".join(str(error).split("LINE 1:", 1)[0].split())
-    hint = "loader query --list" if " " not in name_or_sql else ""
+    hint = ""
+    if "Parser Error" in words and re.fullmatch(r"[\w-]+", name_or_sql):
+        near = get_close_matches(name_or_sql.casefold(), names("analytics"), n=1)
+        words = f"no query is called {name_or_sql}"
+        hint = f"loader query {near[0]}" if near else "loader query --list"
     if "Permission Error" in words:
         words = f"{OUTSIDE}: {words}"
     if isinstance(error, MemoryError) or "Out of Memory" in words or "bad_alloc" in words:

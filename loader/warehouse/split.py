@@ -24,7 +24,7 @@ from loader.warehouse.attach import INLINE_ROWS
 from loader.warehouse.files import make_folder, sync_new_file
 from loader.warehouse.follow import Follower
 from loader.warehouse.known import KnownIds, Run
-from loader.warehouse.limit import Breaker
+from loader.warehouse.limit import Breaker, recent_share
 from loader.warehouse.stage import Staged, at_positions, names, phase, registered
 from loader.warehouse.transaction import one, transaction
 
@@ -89,7 +89,7 @@ class Splitter:
         if before and counts.equals(before.counts) and self._same_rows(before):
             return replace(before, seen=seen)
         totals = _totals(staged.batch, counts)
-        if self.breaker.trips(totals):
+        if self._trips(totals):
             raise self._limit(staged.batch, totals)
         with phase(staged.seconds, "write"):
             parts = tuple(self._parts(staged.batch, totals))
@@ -179,6 +179,13 @@ class Splitter:
 
     def _refused_bytes(self, batch: Batch) -> int:
         return one(self.cursor.execute(statement("load/refused_bytes", refused=names(batch)["refused"])))
+
+    def _trips(self, totals: Totals) -> bool:
+        """Whether too many would be refused: by what is remembered, then by what the ledger says now."""
+        if not self.breaker.trips(totals):
+            return False
+        self.breaker.recall(recent_share(self.cursor, self.pipeline))
+        return self.breaker.trips(totals)
 
     def _limit(self, batch: Batch, totals: Totals) -> QuarantineLimit:
         sql = statement("load/top_reasons", refused=names(batch)["refused"])

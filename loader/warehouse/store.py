@@ -22,7 +22,7 @@ from loader.warehouse.commit import commit, take_head
 from loader.warehouse.files import WriterLock, make_folder
 from loader.warehouse.follow import Follower
 from loader.warehouse.known import KnownIds
-from loader.warehouse.limit import Breaker
+from loader.warehouse.limit import Breaker, recent_share
 from loader.warehouse.migrate import open_warehouse
 from loader.warehouse.publish import Publisher
 from loader.warehouse.rehearse import compile_checks
@@ -78,7 +78,7 @@ class DuckWarehouse:
                     self._commits.close()
                     self._home.close()
                     raise
-            recent = self._commits.execute(statement("load/recent_share"), [self._pipeline]).fetchall()
+            recent = recent_share(self._commits, self._pipeline)
         self._breaker = Breaker(config.limits.quarantine, recent, accept=self._accept)
         self._stager = Stager(self._home.cursor(), self._contract)
         known_bytes = int(config.limits.memory * IDS_SHARE)
@@ -177,9 +177,12 @@ class DuckWarehouse:
     def commit(self, split: Split) -> Receipt:
         """The one transaction; an unknown outcome is settled here."""
         facts = {"pipeline": self._pipeline, "worker": self._worker, "contract": self._contract.digest()}
+        accepted = self._accept and split.batch.kind == "load"
         try:
             with self._own_errors(), self._turn():
-                receipt = commit(self._commits, split, follow=self._follower.follow, **facts)
+                receipt = commit(
+                    self._commits, split, follow=self._follower.follow, accepted=accepted, **facts
+                )
         except CommitFailed as unknown:
             return self._settle(split, unknown)
         self._follower.committed(receipt.seq)

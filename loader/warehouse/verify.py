@@ -10,6 +10,7 @@ from typing import Any
 from loader.errors import LoaderError
 from loader.guards import range_text
 from loader.model import Span
+from loader.plural import counted
 from loader.warehouse.reading import Reader
 
 SHOWN = 3  # findings that a failed check names
@@ -55,8 +56,8 @@ def _chain(reader: Reader) -> Check:
     (waiting,) = (row["records"] for row in reader.of_pipeline("read/waiting"))
     notes = [
         f"accepted gaps: {gaps}" if gaps else "",
-        f"{voided} spans voided by {len(rewinds)} rewinds" if rewinds else "",
-        f"{waiting} duplicates wait for their first record, which was undone" if waiting else "",
+        f"{counted(voided, 'spans')} voided by {counted(len(rewinds), 'rewinds')}" if rewinds else "",
+        f"duplicates that wait for a first record, which was undone: {waiting}" if waiting else "",
     ]
     return replace(check, detail="; ".join([check.detail, *filter(None, notes)]))
 
@@ -82,7 +83,7 @@ def _verdict(name: str, findings: list[dict[str, Any]], good: str) -> Check:
         for finding in findings[:SHOWN]
     )
     more = f" and {len(findings) - SHOWN} more" if len(findings) > SHOWN else ""
-    return Check(name, "failed", f"{len(findings)} findings: {shown}{more}")
+    return Check(name, "failed", f"{counted(len(findings), 'findings')}: {shown}{more}")
 
 
 def _ids(reader: Reader) -> Check:
@@ -104,7 +105,7 @@ def _files(reader: Reader) -> Check:
     reader.of_table("read/read_all")
     (old,) = (row["files"] for row in reader.rows("read/old_files"))
     unknown = len(_unknown_files(reader, set(named))) - old
-    notes = [f"{len(named)} files exist and can be read"]
+    notes = [f"{counted(len(named), 'files')} exist{'s' * (len(named) == 1)} and can be read"]
     notes += [f"{old} old ones are kept for snapshots and readers"] if old else []
     notes += [f"{unknown} without a name (a batch under way, or left by a kill)"] if unknown > 0 else []
     return Check("files", "ok", "; ".join(notes))

@@ -1,4 +1,4 @@
--- Duplicates and refusals per day of commit, beside what was loaded.
+-- Duplicates and refusals per day of commit, as first loaded: `loader status` counts records where they stand now.
 SELECT
     strftime(committed_at, '%Y-%m-%d') AS day,
     sum(consumed)::BIGINT AS consumed,

@@ -1,15 +1,30 @@
--- The newest batches that together hold the last 1,000 consumed records, for the quarantine limit.
--- What was undone does not count. Parameters: pipeline. Output: consumed, quarantined, newest first.
-SELECT consumed, quarantined
-FROM (
-    SELECT batch, consumed, quarantined, sum(consumed) OVER (ORDER BY batch DESC) - consumed AS newer
+-- The newest loads that together hold the last 1,000 consumed records, for the quarantine limit. What was undone,
+-- and what a run with --accept-quarantine loaded, does not count. Of the refused records only the open ones do:
+-- one that was mended counts as a good one, a dropped one not at all.
+-- Parameters: pipeline (twice). Output: consumed, quarantined, newest first.
+WITH recent AS (
+    SELECT batch, consumed, quarantined
     FROM (
-        SELECT batch, sum(consumed)::BIGINT AS consumed, sum(quarantined)::BIGINT AS quarantined
-        FROM lake.loader.spans
-        WHERE pipeline = ? AND voided_by IS NULL
-        GROUP BY batch
-        HAVING sum(consumed) > 0
+        SELECT batch, consumed, quarantined, sum(consumed) OVER (ORDER BY batch DESC) - consumed AS newer
+        FROM (
+            SELECT s.batch, sum(s.consumed)::BIGINT AS consumed, sum(s.quarantined)::BIGINT AS quarantined
+            FROM lake.loader.spans AS s
+            ANTI JOIN (SELECT pipeline, batch FROM lake.loader.batches WHERE accepted) AS b USING (pipeline, batch)
+            WHERE s.pipeline = ? AND s.voided_by IS NULL
+            GROUP BY s.batch
+            HAVING sum(s.consumed) > 0
+        )
     )
+    WHERE newer < 1000
+),
+settled AS (
+    SELECT q.batch, count(*) AS records, count(*) FILTER (WHERE q.state = 'dropped') AS dropped
+    FROM lake.loader.quarantine AS q
+    SEMI JOIN (SELECT batch FROM recent WHERE quarantined > 0) AS r ON q.batch = r.batch
+    WHERE q.pipeline = ? AND q.state <> 'open'
+    GROUP BY q.batch
 )
-WHERE newer < 1000
-ORDER BY batch DESC;
+SELECT r.consumed - coalesce(s.dropped, 0) AS consumed, r.quarantined - coalesce(s.records, 0) AS quarantined
+FROM recent AS r
+LEFT JOIN settled AS s USING (batch)
+ORDER BY r.batch DESC;

@@ -45,7 +45,8 @@ CREATE TABLE lake.loader.batches (
     file VARCHAR,                     -- the Parquet file of the loaded rows, where there is one
     note VARCHAR,                     -- why somebody dropped entries; what was rewound
     looked_at BIGINT NOT NULL,        -- records that were looked at for unknown fields: a sample
-    unknown_fields VARCHAR            -- JSON: [{"field", "records", "partition", "offset"}, …]; NULL where there was none
+    unknown_fields VARCHAR,           -- JSON: [{"field", "records", "partition", "offset"}, …]; NULL where there was none
+    accepted BOOLEAN NOT NULL         -- loaded with --accept-quarantine: it does not weigh in later for limits.quarantine
 );
 
 -- The ledger, one row per partition of a load; of an accepted loss too, all of whose offsets are holes. A rewind

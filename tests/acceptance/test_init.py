@@ -83,12 +83,12 @@ def test_orders_with_faults(kafka: str, topic: MakeTopic, cli: Cli) -> None:
 
 
 def test_the_tutorials_two_messages(kafka: str, topic: MakeTopic, cli: Cli) -> None:
-    """Two messages that share one field: it is required and, being unique, the id; others are optional."""
+    """Two messages that share only an amount, which is no id: each is a row; the others are optional."""
     name = topic(partitions=1)
     sent(kafka, name, TUTORIAL)
     made = init(cli, kafka, name)
     assert made.code == 0, made.err
-    assert made.json["id"] == ["amount"]
+    assert (made.json["id"], made.json["id_candidates"]) == ([], [["order_id"], ["user_id"]])
     required = {column["name"]: column["required"] for column in made.json["columns"]}
     assert required == {
         "user_id": False,
@@ -102,6 +102,8 @@ def test_the_tutorials_two_messages(kafka: str, topic: MakeTopic, cli: Cli) -> N
         in (cli.folder / "loader.toml").read_text()
     )
     assert loads_its_sample(cli, 2)["loaded"] == 2
+    traced = cli("trace", "ORD1001")
+    assert (traced.code, "the table has no id" in traced.err) == (2, True)
 
 
 def test_a_messy_topic_gives_a_sound_contract(kafka: str, topic: MakeTopic, cli: Cli) -> None:
@@ -140,7 +142,7 @@ def test_topics_that_give_nothing(kafka: str, topic: MakeTopic, cli: Cli) -> Non
     for result, code, said in (
         (init(cli, kafka, empty), 1, "the topic holds no record yet"),
         (init(cli, kafka, "no-such-topic"), 1, "the topic does not exist"),
-        (init(cli, kafka, poison), 1, "none of the 3 records looked at is a JSON object"),
+        (init(cli, kafka, poison), 1, "no JSON object among 3 records"),
         (init(cli, kafka, 'a"b; c'), 2, "--topic: must be 1 to 249 letters"),
         (init(cli, "localhost:1", empty), 75, "localhost:1"),
         (init(cli, "nonsense here", empty), 2, "--bootstrap: must be servers"),

@@ -300,14 +300,31 @@ def test_lost_records_are_named(pipeline: Pipeline) -> None:
 
 
 def test_a_new_warehouse_for_an_old_group_is_asked_for(pipeline: Pipeline) -> None:
-    """A wrong path must not load everything again: exit 1, unless --new-warehouse says that it is meant."""
+    """A wrong path must not load everything again: exit 1, unless --new-warehouse says that it is meant.
+
+    `plan` and `check --connect` know it before, and what is refused makes no warehouse.
+    """
     send(pipeline, tell(300, seed=18))
     assert pipeline("load").code == 0
     elsewhere = ("--set", "warehouse.path=ducklake:sqlite:elsewhere/catalog.sqlite")
-    refused = pipeline("load", *elsewhere)
-    assert (refused.code, refused.json["error"]["kind"]) == (1, "action_needed")
-    assert "--new-warehouse" in refused.json["error"]["hint"]
+    checked = pipeline("check", "--connect", *elsewhere)
+    assert checked.code == 1
+    assert "the group has acknowledged offsets" in checked.json["checks"]["warehouse"]
+    for verb in ("plan", "load"):
+        refused = pipeline(verb, *elsewhere)
+        assert (refused.code, refused.json["error"]["kind"]) == (1, "action_needed")
+        assert "--new-warehouse" in refused.json["error"]["hint"]
+    assert not (pipeline.folder / "elsewhere").exists()
+    assert pipeline("plan", "--new-warehouse", *elsewhere).json["records"]["loaded"] == 300
     assert pipeline("load", "--new-warehouse", *elsewhere).json["loaded"] == 300
+
+
+def test_a_refused_first_load_makes_no_warehouse(kafka: str, cli: Cli) -> None:
+    """A topic that is not there, a check that is none: exit 1 and 2, and the folder stays as it was."""
+    pipeline = Pipeline(cli, kafka, "no-such-topic")
+    assert pipeline("load").json["error"]["kind"] == "topic_missing"
+    assert pipeline("load", "--set", "table.columns.amount.check=amount").code == 2
+    assert [path.name for path in pipeline.folder.iterdir()] == ["loader.toml"]
 
 
 # command line and configuration

@@ -109,7 +109,7 @@ def test_the_text_names_reasons_and_examples(kafka: str, topic: MakeTopic, cli: 
         "  user_id    BIGINT  (may be missing)",
         "read all 121 records from where the next load begins",
         "  99 would be loaded",
-        f"  1 are duplicates, e.g. {name}[0]@1: ORD0000001 stands at {name}[0]@0",
+        f"  1 duplicate, e.g. {name}[0]@1: ORD0000001 stands at {name}[0]@0",
         "  21 would go to quarantine",
         f'    20 x amount: type, e.g. {name}[0]@100 amount: "a lot" is not a DECIMAL(18,2)',
         "the load would stop: too many would go to quarantine (limits.quarantine = 0.1)",

@@ -79,7 +79,7 @@ def test_no_command_tells_a_secret(kind: str, kafka: str, topic: MakeTopic, cli:
 def test_a_secret_that_is_wrong_is_not_repeated(
     name: str, value: str, kafka: str, topic: MakeTopic, cli: Cli
 ) -> None:
-    """Nor by the library that refuses it, nor in the traceback that -v shows."""
+    """Nor by the library that refuses it, nor in the causes that -v shows."""
     pipeline = with_secrets(cli, kafka, topic(partitions=1), "duckdb", f'"{name}" = {value}\n')
     for words in (("check", "--connect"), ("load", "--max-seconds", "1")):
         result = cli("-c", pipeline.file, "--json", "-v", *words, "--set", "limits.unreachable=1s")

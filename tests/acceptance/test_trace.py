@@ -49,6 +49,10 @@ def test_an_id_is_followed_to_its_records(kind: str, kafka: str, topic: MakeTopi
     assert twin["message"]["value"].encode() == order(3)
     assert (conflict["partition"], conflict["offset"], conflict["state"]) == (1, 1, "open")
     assert conflict["message"]["value"].encode() == order(3, amount=0.01)
+    edited = pipeline("quarantine", "edit", "1:1", "--value", order(300).decode())
+    assert edited.code == 0, edited.err
+    assert pipeline("trace", "ORD0000003").json["quarantine"][0]["edited"] is True
+    assert f"{pipeline.topic}[1]@1 open, edited, batch" in cli("-c", pipeline.file, "trace", "ORD0000003").out
     pipeline.verify()
 
 
@@ -63,7 +67,7 @@ def test_what_kafka_has_not_any_more_is_said(kafka: str, topic: MakeTopic, cli: 
     )
     away = pipeline("--set", "kafka.bootstrap=localhost:1", "trace", "ORD0000003", "--message")
     assert away.code == 0
-    assert away.json["rows"][0]["message_missing"].startswith("no broker in reach: localhost:1")
+    assert away.json["rows"][0]["message_missing"].startswith("no broker in reach: Connect to ")
     topics.recreate(kafka, pipeline.topic, 2)
     topics.produce(kafka, pipeline.topic, [Message(order(n), partition=0) for n in range(900, 910)])
     [row] = pipeline("trace", "ORD0000003", "--message").json["rows"]

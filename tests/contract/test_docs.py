@@ -12,6 +12,7 @@ import pytest
 from loader.config import config_from, documented_keys
 from loader.contract import Contract
 from loader.errors import ConfigError
+from loader.rules import RULES
 from loader.warehouse.rehearse import rehearse
 from tests.contract.test_parse import Parser
 
@@ -85,6 +86,7 @@ def test_every_key_is_explained() -> None:
 def test_every_rule_is_explained() -> None:
     """Each rule that the code can give stands in the table of rules, and no other."""
     listed = set(re.findall(r"^\| `(\w+)` \|", PAGE.split("## Rules")[1], re.MULTILINE))
+    assert sorted(RULES) == sorted(listed)
     folder = Path(__file__).parents[2]
     sources = [
         *(folder / "loader" / "contract").glob("*.py"),

@@ -14,6 +14,7 @@ from loader.contract.drift import FIELDS, SAMPLE
 from loader.errors import ConfigError
 from loader.model import Identity, Totals
 from loader.warehouse.reading import Reader
+from loader.warehouse.rehearse import rehearse
 from loader.warehouse.store import DuckWarehouse
 from tests.making import KINDS, ORDER_COLUMNS, batch, make_config, order
 
@@ -140,6 +141,47 @@ def test_a_check_that_does_not_compile_stops_before_anything_is_made(tmp_path: P
         "table.checks.wrong: no column amont; did you mean amount?",
     )
     assert list(tmp_path.iterdir()) == []
+
+
+AMOUNT = ORDER_COLUMNS["amount"]
+
+
+@pytest.mark.parametrize(
+    ("column", "mistake"),
+    [
+        ({"check": "amount"}, "check: is no condition: amount is neither true nor false"),
+        ({"check": "amount, user_id"}, "check: is no condition: amount, user_id is neither true nor false"),
+        ({"check": "amount >= 0) OR (true"}, 'check: syntax error at or near ")"'),
+        ({"check": "amount >= 0; SELECT 1"}, 'check: syntax error at or near ";"'),
+        ({"check": "amount > 10", "default": 5}, "default: breaks the check amount > 10"),
+        (
+            {"check": "amount > 10", "default": 5, "from": "headers.x"},
+            "default: breaks the check amount > 10",
+        ),
+    ],
+)
+def test_a_check_that_can_judge_nothing_is_a_mistake(
+    column: dict[str, Any], mistake: str, tmp_path: Path
+) -> None:
+    """No condition, brackets that do not match, a default that its own check refuses: with the column."""
+    columns = {**ORDER_COLUMNS, "amount": {**AMOUNT, **column}}
+    with pytest.raises(ConfigError) as caught:
+        rehearse(with_table(tmp_path, "duckdb", columns=columns))
+    assert str(caught.value).startswith(f"table.columns.amount.{mistake}")
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        {"check": "amount > 10", "default": 50},
+        {"check": "amount > 10 OR user_id IS NOT NULL", "default": 5},
+        {"check": "(amount > 10) -- not (more", "required": False},
+        {"check": "amount IN (1, 2) AND length(order_id) < 9"},
+    ],
+)
+def test_sound_checks_and_defaults_pass(column: dict[str, Any], tmp_path: Path) -> None:
+    """A default is not judged by a check that names other columns; comments and brackets are SQL's."""
+    rehearse(with_table(tmp_path, "duckdb", columns={**ORDER_COLUMNS, "amount": {**AMOUNT, **column}}))
 
 
 @pytest.mark.parametrize(

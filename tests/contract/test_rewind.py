@@ -217,7 +217,7 @@ def test_a_twin_elsewhere_waits_for_its_first(tmp_path: Path, kind: str) -> None
         assert undo.foresee({0: 1, 1: 0}, twins.count).orphaned == ()
         undo.undo(foreseen)
     with Reader(twins.config) as reader:
-        assert "1 duplicates wait for their first record" in checks(reader)[0].detail
+        assert "duplicates that wait for a first record, which was undone: 1" in checks(reader)[0].detail
     twins.load(random.Random(1), 2)
     assert twins.table() == before
     with Reader(twins.config) as reader:

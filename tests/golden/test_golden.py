@@ -59,9 +59,14 @@ COMMANDS = {
     "quarantine-show": ["quarantine", "show", "orders[0]@2"],
     "quarantine-show-json": ["quarantine", "show", "0:7", "--json"],
     "quarantine-show-missing": ["quarantine", "show", "0:700"],
+    "quarantine-list-unknown": ["quarantine", "list", "--column", "amont"],
+    "quarantine-retry-unknown": ["quarantine", "retry", "--reason", "amount: typ"],
+    "quarantine-export-nothing": ["quarantine", "export", "none.jsonl", "--id", "nobody"],
+    "runs-unknown": ["runs", "--job", "lod"],
     "unknown-key": ["--set", "kafka.topik=x", "check"],
     "unknown-key-json": ["--set", "kafka.topik=x", "check", "--json"],
     "contract-refused": ["--set", 'table.columns.amount.type="DECIMAL(10,2)"', "load"],
+    "unknown-query": ["query", "revenue_per_our"],
     "bad-query": ["query", "SELECT nothing FROM nowhere"],
 }
 

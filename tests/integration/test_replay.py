@@ -169,6 +169,15 @@ def test_no_broker_is_exit_75() -> None:
     assert caught.value.exit_code == 75
 
 
+def test_replay_waits_as_long_as_it_is_told(cli: Cli) -> None:
+    """limits.unreachable holds for `replay` too: one second, not half a minute; the address is told once."""
+    assert cli("init", "--example").code == 0
+    away = ("--set", "kafka.bootstrap=localhost:1", "--set", "limits.unreachable=1s")
+    gone = cli(*away, "replay", "--records", "10", timeout=20)
+    assert gone.code == 75
+    assert gone.err.count("localhost:1") == 1, gone.err
+
+
 def test_a_broker_that_dies_on_the_way_is_exit_75(own_kafka: MakeKafka) -> None:
     """Killed between blocks: after the time given without an answer the run ends with what is known."""
     server = own_kafka()

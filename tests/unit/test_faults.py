@@ -78,6 +78,15 @@ def test_no_cause_at_all_hints_at_the_port() -> None:
     assert "security.protocol" in str(error)
 
 
+def test_an_address_is_told_once() -> None:
+    """The client begins with the address that stands before it anyhow; another broker's stays."""
+    said = "Connect to ipv4#127.0.0.1:1 failed: Connection refused (after 0ms in state CONNECT)"
+    error = health((K._TRANSPORT, f"host:1/bootstrap: {said}")).explain("timed out")
+    assert str(error) == f"host:1: {said}; is the broker running there?"
+    other = health((K._TRANSPORT, "sasl_plaintext://other:9/2: down")).explain("timed out")
+    assert str(other) == "host:1: sasl_plaintext://other:9/2: down"
+
+
 def test_an_answer_clears_the_past() -> None:
     """What failed before a broker answered is over."""
     found = health((K._TRANSPORT, "refused"), (K._ALL_BROKERS_DOWN, "1/1"))

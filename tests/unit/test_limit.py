@@ -46,6 +46,23 @@ def test_it_can_be_told_to_let_one_run_pass() -> None:
     assert not Breaker(0.1, [], accept=True).trips(totals(1000, 1000))
 
 
+def test_what_was_accepted_does_not_weigh_in_later() -> None:
+    """A stream with --accept-quarantine that is told so for a bad day goes on weighing what came before."""
+    breaker = Breaker(0.1, [(200, 10)], accept=True)
+    breaker.passed(totals(1000, 1000))
+    assert breaker.error("orders", totals(100, 100), []).message.startswith(
+        "100 of 100 records (110 of 300 with those before)"
+    )
+
+
+def test_what_was_mended_meanwhile_can_be_recalled() -> None:
+    """A worker that would stop looks at the ledger again: what was mended does not weigh any more."""
+    breaker = Breaker(0.1, [(100, 50)])
+    assert breaker.trips(totals(10, 1))
+    breaker.recall([(100, 0)])
+    assert not breaker.trips(totals(10, 1))
+
+
 def test_a_clean_batch_always_passes() -> None:
     """After a bad past, a batch without a refused record must not be stopped."""
     assert not Breaker(0.1, [(100, 100)]).trips(totals(100, 0))

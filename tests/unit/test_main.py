@@ -12,6 +12,7 @@ import pytest
 from loader.cli import main as module
 from loader.cli.main import hoisted, main
 from loader.errors import BrokerAway, ComparisonFailed, ConfigError, LoaderError, OffsetsLost
+from loader.observe.logs import set_up
 
 
 @pytest.mark.parametrize(
@@ -82,6 +83,37 @@ def test_each_kind_of_error_has_its_exit_code(
     assert "Traceback" not in err
     if isinstance(error, LoaderError):
         assert err == f"error: {error}\n"
+
+
+def test_with_v_an_expected_error_tells_its_causes_and_a_bug_its_traceback(
+    failing: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever must act needs no traceback: a line for each cause. Who mends a bug does."""
+    error = BrokerAway("no broker", address="localhost:1")
+    error.__cause__ = TimeoutError("5 seconds\x1b are over")
+    failing(error)
+    code, _, err = run(capsys, "init", "-v")
+    assert (code, err) == (
+        75,
+        "error: localhost:1: no broker\nbecause of TimeoutError: 5 seconds\\x1b are over\n",
+    )
+    failing(ValueError("a bug"))
+    code, _, err = run(capsys, "init", "-v")
+    assert code == 70
+    assert "Traceback (most recent call last)" in err
+
+
+def test_the_clients_log_does_not_repeat_itself(caplog: pytest.LogCaptureFixture) -> None:
+    """A hundred failed attempts to connect are one line, until something else happens."""
+    set_up(1, "text")
+    client = logging.getLogger("loader.kafka.client")
+    client.addHandler(caplog.handler)
+    for took in ("0ms", "3ms"):
+        client.error("Connect to host:1 failed (after %s)", took)
+    client.error("up")
+    client.error("Connect to host:1 failed (after 0ms)")
+    client.removeHandler(caplog.handler)
+    assert [record.getMessage()[:7] for record in caplog.records] == ["Connect", "up", "Connect"]
 
 
 def test_an_error_cannot_act_on_the_terminal(failing: Any, capsys: pytest.CaptureFixture[str]) -> None:

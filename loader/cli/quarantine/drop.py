@@ -47,6 +47,8 @@ def drop(
     else:
         with opened(context.config(), time.sleep) as quarantine:
             records = give_up(quarantine, wanted, note, time.sleep)
+    if not records:
+        filters.refuse_unknown(context, wanted)
     result = {"dry_run": dry_run, "dropped": records, "note": note}
     dry = " (dry run: nothing was changed)" if dry_run else ""
     context.emit(result, f"{records:,} dropped{dry}" if records else "no open entry matches")

@@ -14,6 +14,7 @@ from loader.cli.quarantine import filters
 from loader.cli.quarantine.entry import from_base64
 from loader.cli.words import bytes_as_json
 from loader.errors import ActionNeeded, ConfigError
+from loader.plural import counted
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -50,10 +51,19 @@ def export(
         partition=partition, id_=id_, batch=batch, state=filters.state_of(state),
     )  # fmt: skip
     with Reader(context.config()) as reader:
-        batches = reader.batches_of_wanted("read/quarantine_export", wanted)
-        records = _write(file, batches, context.config().kafka.topic)
-    result = {"file": str(file), "records": records}
-    context.emit(result, f"{records:,} records written to {file}")
+        records = reader.of_wanted("read/quarantine_count", wanted)[0]["records"]
+        if records:
+            batches = reader.batches_of_wanted("read/quarantine_export", wanted)
+            records = _write(file, batches, context.config().kafka.topic)
+    if not records:
+        filters.refuse_unknown(context, wanted)
+    result = {"file": str(file) if records else None, "records": records}
+    said = (
+        f"{counted(records, 'records')} written to {file}"
+        if records
+        else "no entry matches, no file is written"
+    )
+    context.emit(result, said)
 
 
 def _write(file: Path, batches: Iterator[pa.RecordBatch], topic: str) -> int:

@@ -41,6 +41,8 @@ def list_(
         matching = reader.of_wanted("read/quarantine_count", wanted)[0]["records"]
         by_state = {row["state"]: row["records"] for row in reader.of_pipeline("read/quarantine_states")}
         reasons = reader.of_wanted("read/quarantine_reasons", Wanted())
+    if not matching:
+        filters.refuse_unknown(context, wanted)
     result = {
         "open": by_state.get("open", 0),
         "by_state": by_state,

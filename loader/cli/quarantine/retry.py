@@ -9,6 +9,7 @@ import typer
 
 from loader.cli.quarantine import filters
 from loader.cli.quarantine.entry import shown
+from loader.plural import counted
 
 if TYPE_CHECKING:
     from loader.cli.context import Context
@@ -41,6 +42,8 @@ def retry(
     wanted = filters.narrowed(wanted, everything, "retry")
     with opened(context.config(), time.sleep) as quarantine:
         done = again(quarantine, wanted, time.sleep, dry_run=dry_run)
+    if not done.totals.consumed:
+        filters.refuse_unknown(context, wanted)
     result = {
         "dry_run": dry_run,
         "batches": done.batches,
@@ -56,7 +59,7 @@ def _print(context: Context, result: dict[str, Any]) -> None:
     if not result["retried"]:
         context.output.print("no open entry matches")
         return
-    counts = [f"{result[name]:,} {name}" for name in PLACES if result[name]]
+    counts = [counted(result[name], name) for name in PLACES if result[name]]
     counts += [f"{result['refused']:,} refused again"] if result["refused"] else []
     dry = " (dry run: nothing was changed)" if result["dry_run"] else ""
     context.output.print(f"{result['retried']:,} tried again: {', '.join(counts)}{dry}")

@@ -51,7 +51,7 @@ def _print(context: Context, entry: dict[str, Any], value: bytes | None) -> None
 def _lines(topic: str, entry: dict[str, Any], text: str) -> Iterator[tuple[str, object]]:
     yield "position", f"{topic}[{entry['partition']}]@{entry['offset']}"
     yield "kafka time", entry["kafka_time"] or "(none)"
-    yield "state", entry["state"]
+    yield "state", _state(entry)
     yield "batch", entry["batch"]
     if entry["changed_by"]:
         note = f": {entry['note']}" if entry["note"] else ""
@@ -68,6 +68,13 @@ def _lines(topic: str, entry: dict[str, Any], text: str) -> Iterator[tuple[str, 
         yield "reason", f"{reason['message']}{detail}"
         if reason["place"]:
             yield from (("", line) for line in caret(text, *reason["place"]))
+
+
+def _state(entry: dict[str, Any]) -> str:
+    if entry["edited"] is None:
+        return str(entry["state"])
+    what = "; a retry takes the edited value" if entry["state"] == "open" else ""
+    return f"{entry['state']}, edited at {entry['edited_at']}{what}"
 
 
 def _value(name: str, entry: dict[str, Any]) -> Iterator[tuple[str, object]]:

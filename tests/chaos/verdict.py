@@ -1,0 +1,151 @@
+"""After a campaign: heal, catch up, ask the loader, let the oracle judge, and put it into one object."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import time
+from collections import Counter
+from dataclasses import asdict
+from importlib.metadata import version
+from typing import Any
+
+from tests.chaos.campaign import Campaign, Wanted
+from tests.oracle import Check, Evidence, case, judge, read_topic
+from tests.oracle.files import Files, database_files, lake_files
+from tests.oracle.group import stable_ends
+from tests.pipelines import Pipeline
+from tests.servers.command import REPOSITORY, Result
+from tests.servers.jars import KAFKA_VERSION
+
+TRIES = 3  # loads after the last fault: another writer's lock, or a broker that has just come back
+TWO_DAYS = 2 * 86_400.0  # seconds: older than any file that could be under way
+BESIDE = frozenset({"loader.toml"})  # what else may lie beside a DuckDB file
+COUNTED = ("duckdb", "confluent-kafka", "pyarrow", "aiokafka", "loader-kafka")
+GOOD = {True, None}
+
+
+class Healed:
+    """The pipeline when everything is over: caught up, kept up, and asked about itself."""
+
+    def __init__(self, campaign: Campaign) -> None:
+        pipeline = campaign.pipeline
+        campaign.kafka.start()
+        campaign.stop()
+        self.journal = campaign.feed.finish()
+        self.load = self._caught_up(pipeline)
+        self.samples, self.looks, self.errors = campaign.watch.end()
+        self.upkeep = self._kept_up(pipeline)
+        self.verify, self.status = pipeline("verify", "--deep", timeout=600), pipeline("status", timeout=600)
+
+    @staticmethod
+    def _caught_up(pipeline: Pipeline) -> Result:
+        for _ in range(TRIES):
+            result = pipeline("load", timeout=600)
+            if result.code != 75:
+                break
+        return result
+
+    @staticmethod
+    def _kept_up(pipeline: Pipeline) -> Result:
+        """Upkeep as it were two days later: what kills have left without a name is old enough to go."""
+        before = time.time() - TWO_DAYS
+        for file in pipeline.folder.rglob("*"):
+            os.utime(file, (before, before))
+        return pipeline("maintain", timeout=600)
+
+    def commands(self) -> Check:
+        """Whether the loader's own commands ended well."""
+        ended = {
+            "load": self.load,
+            "maintain": self.upkeep,
+            "verify --deep": self.verify,
+            "status": self.status,
+        }
+        wrong = [f"{name}: {result.code}: {result.out}" for name, result in ended.items() if result.code]
+        return Check("commands", not wrong, "; ".join(wrong) or ", ".join(ended))
+
+
+def verdict(campaign: Campaign, seconds: float) -> dict[str, Any]:
+    """Heal and judge one warehouse; its part of the object that is printed."""
+    healed = Healed(campaign)
+    checks = [*_checks(campaign, healed), healed.commands(), *_clean(campaign, healed)]
+    return {
+        "ok": all(check.ok in GOOD for check in checks),
+        "seed": campaign.seed,
+        "kills": {**vars(campaign.kills), "by_verb": dict(campaign.kills.by_verb)},
+        "faults": dict(campaign.faults),
+        "exits": dict(sorted(campaign.ends.codes.items())),
+        "strange_exits": campaign.ends.strange,
+        "records": dict(Counter(entry.kind for entry in healed.journal)),
+        "batches": campaign.pipeline.batches(),
+        "checks": [check._asdict() for check in checks],
+        "verify": healed.verify.json if healed.verify.out else None,
+        "seconds": round(seconds, 1),
+    }
+
+
+def together(wanted: Wanted, command: str, parts: list[dict[str, Any]], seconds: float) -> dict[str, Any]:
+    """The whole object: what was asked for, the sums, and each warehouse."""
+    sums: dict[str, Counter[str]] = {"kills": Counter(), "faults": Counter(), "records": Counter()}
+    for part in parts:
+        for name, counter in sums.items():
+            counter.update({key: value for key, value in part[name].items() if isinstance(value, int)})
+    return {
+        "ok": all(part["ok"] for part in parts),
+        "repeat": command,
+        **asdict(wanted),
+        **{name if name != "kills" else "killed": dict(counter) for name, counter in sums.items()},
+        "parts": parts,
+        "total_seconds": round(seconds, 1),
+        "versions": versions(),
+        "commit": commit(),
+    }
+
+
+def _checks(campaign: Campaign, healed: Healed) -> list[Check]:
+    pipeline = campaign.pipeline
+    records = read_topic(pipeline.bootstrap, pipeline.topic, timeout=600)
+    with pipeline.store() as store:
+        found = case(records, store, pipeline=pipeline.name)
+    evidence = Evidence(
+        found=found,
+        journal=healed.journal,
+        samples=healed.samples,
+        looks=healed.looks,
+        files=_files(pipeline),
+        ends=stable_ends(pipeline.bootstrap, pipeline.topic, len(found.held.offsets)),
+        status=healed.status.json,
+        verify=healed.verify.json,
+    )
+    return judge(evidence)
+
+
+def _files(pipeline: Pipeline) -> Files:
+    if pipeline.kind == "ducklake":
+        return lake_files(pipeline.folder / "catalog.sqlite", pipeline.folder / "data")
+    with pipeline.store() as store:
+        return database_files(store, pipeline.folder / "warehouse.duckdb", BESIDE)
+
+
+def _clean(campaign: Campaign, healed: Healed) -> list[Check]:
+    """Nothing ended, or was seen, as nobody expected."""
+    strange = campaign.ends.strange
+    return [
+        Check("exits", not strange, "; ".join(strange) or f"{sum(campaign.ends.codes.values())} as expected"),
+        Check("reader", not healed.errors, "; ".join(healed.errors[:3]) or "never refused"),
+    ]
+
+
+def versions() -> dict[str, str]:
+    """What was running."""
+    found = {name: version(name) for name in COUNTED}
+    return {"python": platform.python_version(), "kafka": KAFKA_VERSION, **found}
+
+
+def commit() -> str:
+    """The commit of the repository, with `+` where files differ from it; empty without git."""
+    words = ["git", "-C", str(REPOSITORY), "describe", "--always", "--dirty=+", "--exclude=*"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    return done.stdout.strip()

@@ -30,6 +30,7 @@ from tests.chaos.feed import Feed
 from tests.chaos.nursery import Nursery
 from tests.chaos.verdict import together, verdict
 from tests.chaos.watch import Watch
+from tests.chaos.workers import LONG
 from tests.pipelines import KINDS, SHORT_SESSION, Pipeline
 from tests.servers import topics
 from tests.servers.command import Cli
@@ -85,11 +86,13 @@ def main(arguments: list[str] | None = None) -> int:
     chosen, begun = wanted(arguments), time.monotonic()
     words = [f"--{name}={value}" for name, value in vars(chosen).items() if value is not None]
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
-    with (
-        KafkaServer(folder / "kafka", settings=QUICK_RESTART) as kafka,
-        ThreadPoolExecutor(chosen.warehouses) as pool,
-    ):
-        parts = list(pool.map(partial(one, chosen, folder, kafka), range(chosen.warehouses)))
+    kafka = KafkaServer(folder / "kafka", settings=QUICK_RESTART)
+    try:
+        kafka.start(LONG)
+        with ThreadPoolExecutor(chosen.warehouses) as pool:
+            parts = list(pool.map(partial(one, chosen, folder, kafka), range(chosen.warehouses)))
+    finally:
+        kafka.kill()
     command = shlex.join(["python", "-m", "tests.chaos", *words])
     result = together(chosen, command, parts, time.monotonic() - begun)
     if result["ok"]:

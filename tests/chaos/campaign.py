@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from tests.chaos.feed import Feed
 from tests.chaos.watch import Watch
-from tests.chaos.workers import Ends, Worker
+from tests.chaos.workers import LONG, Ends, Worker
 from tests.pipelines import Pipeline
 from tests.servers.kafka import KafkaServer
 
@@ -173,7 +173,7 @@ class Campaign:
         victim.send(signal.SIGSTOP)
         if self._alone:
             second = Worker(self.pipeline.start("load"), "second load")
-            second.running.process.wait(120)
+            second.running.process.wait(LONG)
             self.ends.note(second)
         else:
             victim.lasts(SESSION + self._chance.uniform(0.2, 2))
@@ -194,7 +194,7 @@ class Campaign:
 
     def _away(self) -> None:
         self._chance.choice(self._workers).lasts(self._chance.uniform(0, 1.5))
-        self.kafka.start()
+        self.kafka.start(LONG)
 
     def maintain(self) -> None:
         """Upkeep beside the workers, half of the time killed at a drawn moment."""
@@ -211,7 +211,7 @@ class Campaign:
         if self._chance.random() < 0.5:
             command.lasts(self._chance.uniform(0, statistics.median(self._starts[-20:])))
             self._kill(command)
-        command.running.process.wait(120)
+        command.running.process.wait(LONG)
         self.ends.note(command)
 
     def rebalance(self) -> None:

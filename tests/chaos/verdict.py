@@ -12,6 +12,7 @@ from importlib.metadata import version
 from typing import Any
 
 from tests.chaos.campaign import Campaign, Wanted
+from tests.chaos.workers import LONG
 from tests.oracle import Check, Evidence, case, judge, read_topic
 from tests.oracle.files import Files, database_files, lake_files
 from tests.oracle.group import stable_ends
@@ -31,7 +32,7 @@ class Healed:
 
     def __init__(self, campaign: Campaign) -> None:
         pipeline = campaign.pipeline
-        campaign.kafka.start()
+        campaign.kafka.start(LONG)
         campaign.stop()
         self.journal = campaign.feed.finish()
         self.load = self._caught_up(pipeline)

@@ -16,6 +16,7 @@ ENDED_WELL = {
 }  # caught up or stopped; come again later: the broker is away, or another writer has the file
 STOPPED = {0, 143, -signal.SIGTERM}  # as asked; before the loader was there to hear it
 LOOK = 0.02  # seconds between two looks at a process
+LONG = 300.0  # seconds after which something that should end has not
 SHOWN = 2_000  # letters of what a strange process said last
 
 
@@ -69,7 +70,7 @@ class Worker:
         """SIGTERM, and wait for its end."""
         self.expected = STOPPED | ENDED_WELL
         self.send(signal.SIGTERM)
-        self.running.process.wait(60)
+        self.running.process.wait(LONG)
 
 
 @dataclass

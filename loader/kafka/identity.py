@@ -214,7 +214,7 @@ class Broker:
         return LogRange(int(found[0]), int(found[1]))
 
     def _lookup(self) -> Consumer:
-        """A consumer that never subscribes. With the protocol `consumer` it would ask as a member that is none."""
+        """A consumer that never subscribes; with the protocol `consumer` it would ask as a member."""
         if not self._consumer:
             settings = {name: value for name, value in self._settings.items() if name != "group.protocol"}
             self._consumer = make_consumer(settings, self.health.failed)

@@ -51,10 +51,11 @@ def never_ahead(samples: Sequence[Sample]) -> None:
 
 
 def _going_back(series: Sequence[Offsets]) -> list[str]:
+    """A coordinator that has just started may know nothing for a moment: what is missing did not go back."""
     return [
         f"{before} then {after}"
         for before, after in pairwise(series)
-        if any(after.get(number, -1) < offset for number, offset in before.items())
+        if any(after.get(number, offset) < offset for number, offset in before.items())
     ]
 
 

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import CoordinatorLoadInProgressError, CoordinatorNotAvailableError, NotCoordinatorError
+
+YOUNG = 10.0  # seconds in which a broker may not coordinate a group yet
+MOMENTARY = (CoordinatorLoadInProgressError, CoordinatorNotAvailableError, NotCoordinatorError)
 
 
 def acknowledged(bootstrap: str, group: str, topic: str) -> dict[int, int]:
     """The offsets that the group has acknowledged, by partition. Raises KafkaError."""
-    return asyncio.run(_acknowledged(bootstrap, group, topic))
+    deadline = time.monotonic() + YOUNG
+    while True:
+        try:
+            return asyncio.run(_acknowledged(bootstrap, group, topic))
+        except MOMENTARY:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
 
 
 def stable_ends(bootstrap: str, topic: str, partitions: int) -> dict[int, int]:

@@ -13,14 +13,16 @@ from tests.servers.command import REPOSITORY
 
 ASK = """\
 import sys
+from confluent_kafka import TopicPartition
 from loader.errors import LoaderError
 from loader.kafka.identity import Broker
 
 refused, answered, client = 0, 0, {"reconnect.backoff.ms": "20", "reconnect.backoff.max.ms": "50"}
+broker = Broker(sys.argv[1], "orders", "g", client, answer=1)
 print("asking", flush=True)
 while answered < 20:
     try:
-        Broker(sys.argv[1], "orders", "g", client, answer=1).acknowledged()
+        broker._asked(lambda: broker._committed([TopicPartition("orders", 0)]))
         answered += 1
     except LoaderError:
         refused += 1
@@ -36,8 +38,9 @@ def test_the_groups_offsets_are_asked_while_the_broker_starts(own_kafka: MakeKaf
     """
     kafka = own_kafka()
     topics.create(kafka.bootstrap, "orders", 1)
-    kafka.kill()
     command = [sys.executable, "-c", ASK, kafka.bootstrap]
+    subprocess.run(command, cwd=REPOSITORY, check=True)  # the first group that it is asked for
+    kafka.kill()
     with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as asking:
         assert asking.stdout is not None
         assert asking.stdout.readline() == "asking\n"

@@ -89,6 +89,8 @@ def main(arguments: list[str] | None = None) -> int:
     kafka = KafkaServer(folder / "kafka", settings=QUICK_RESTART)
     try:
         kafka.start(LONG)
+        for number in range(chosen.warehouses):
+            topics.create(kafka.bootstrap, f"orders-{number}", PARTITIONS)
         with ThreadPoolExecutor(chosen.warehouses) as pool:
             parts = list(pool.map(partial(one, chosen, folder, kafka), range(chosen.warehouses)))
     finally:
@@ -104,11 +106,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def one(chosen: Wanted, folder: Path, kafka: KafkaServer, number: int) -> dict[str, Any]:
-    """A topic and a warehouse of its own; the seed of each is different."""
-    place, topic = folder / f"warehouse-{number}", f"orders-{number}"
+    """A campaign with a topic and a warehouse of its own; the seed of each is different."""
+    place = folder / f"warehouse-{number}"
     place.mkdir()
-    topics.create(kafka.bootstrap, topic, PARTITIONS)
-    return run(chosen, chosen.seed + number, place, kafka, topic)
+    return run(chosen, chosen.seed + number, place, kafka, f"orders-{number}")
 
 
 def run(chosen: Wanted, seed: int, folder: Path, kafka: KafkaServer, topic: str) -> dict[str, Any]:

@@ -9,7 +9,9 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import NamedTuple
 
 from tests.chaos.feed import Feed
 from tests.chaos.watch import Watch
@@ -17,12 +19,10 @@ from tests.chaos.workers import LONG, Ends, Worker
 from tests.pipelines import Pipeline
 from tests.servers.kafka import KafkaServer
 
-MENDED = (
-    "--set",
-    "table.columns.amount.check=amount > -100000",
-)  # a retry with it makes rows of some refusals
+MENDED = ("--set", "table.columns.amount.check=amount > -100000")  # with it some refusals become rows
 EARLY = 0.5  # the share of moments that do not wait for a commit: they may meet the start and the recovery
 PATIENCE = 20.0  # seconds in which a process has to commit something, or is signalled without
+SAMPLED = 0.3  # the share of kills after which a DuckDB file is looked at
 LOADS = 0.25  # the share of `loader load` among the workers that are alone
 SESSION = 1.5  # seconds after which the group gives a silent member's partitions away
 MORE = {"load": (1,), "run": (1, 1, 2, 3)}  # commits that a moment waits for; a load has few
@@ -52,15 +52,13 @@ class Wanted:
     warehouses: int = 1
 
 
-@dataclass
-class Kills:
-    """SIGKILLs: tried, and those that ended a live process; of these, how many in which state of things."""
+class Kill(NamedTuple):
+    """A SIGKILL that ended a live process."""
 
-    tried: int = 0
-    hit: int = 0
-    under_way: int = 0  # part of the topic was committed, part of it was not
-    before_a_commit: int = 0  # of its own: it was starting, recovering, or at its first batch
-    by_verb: Counter[str] = field(default_factory=Counter)
+    at: datetime
+    sent: dict[int, int]  # how far the topic reached then at least, by partition
+    verb: str
+    commits: int  # of that process
 
 
 class Campaign:
@@ -71,7 +69,8 @@ class Campaign:
     ) -> None:
         self.wanted, self.seed = wanted, seed
         self.kafka, self.pipeline, self.feed, self.watch = kafka, pipeline, feed, watch
-        self.kills, self.ends, self.faults = Kills(), Ends(), Counter[str]()
+        self.kills, self.tried = list[Kill](), 0
+        self.ends, self.faults = Ends(), Counter[str]()
         self._chance = random.Random(f"campaign {seed}")
         self._workers: list[Worker] = []
         self._starts = [2.0]  # seconds from the start of a process to its first commit
@@ -88,7 +87,7 @@ class Campaign:
             self.faults[fault] += 1
             FAULTS[fault](self)
             self._reap()
-            print(f"seed {self.seed}: {self.kills.hit} kills, {dict(self.faults)}", file=sys.stderr)
+            print(f"seed {self.seed}: {len(self.kills)} kills, {dict(self.faults)}", file=sys.stderr)
 
     def stop(self) -> None:
         """End all that runs, as a user would."""
@@ -100,7 +99,7 @@ class Campaign:
     def _enough(self) -> bool:
         if self.wanted.seconds is not None:
             return time.monotonic() - self._begun > self.wanted.seconds
-        return self.kills.hit >= self.wanted.kills
+        return len(self.kills) >= self.wanted.kills
 
     # ------------------------------------------------------------ processes
 
@@ -121,16 +120,21 @@ class Campaign:
             self.ends.note(worker)
             self._workers.remove(worker)
 
-    def _moment(self, worker: Worker) -> bool:
-        """Let a worker run to a drawn moment; whether it still lives then."""
+    def _moment(self, worker: Worker) -> None:
+        """Let a worker run to a drawn moment, or to its end."""
         if self._chance.random() < EARLY:
-            return worker.lasts(self._chance.uniform(0, statistics.median(self._starts[-20:])))
+            worker.lasts(self._early())
+            return
         new = not worker.commits
         more = self._chance.choice(MORE[worker.verb])
         lives = worker.commits_again(more, PATIENCE)
         if new and lives and worker.commits == more:
             self._starts.append(time.monotonic() - worker.born)
-        return worker.lasts(self._chance.uniform(0, 0.2))
+        worker.lasts(self._chance.uniform(0, 0.2))
+
+    def _early(self) -> float:
+        """Seconds after which a new process is somewhere before its first commit, or has just made it."""
+        return self._chance.uniform(0, statistics.median(self._starts[-20:]))
 
     # ------------------------------------------------------------ faults
 
@@ -141,24 +145,13 @@ class Campaign:
         self._kill(victim)
 
     def _kill(self, victim: Worker) -> None:
-        commits = victim.commits
-        self.kills.tried += 1
+        kill = Kill(datetime.now(UTC), dict(self.feed.ends), victim.verb, victim.commits)
+        self.tried += 1
         if not victim.kill():
             return
-        self.kills.hit += 1
-        self.kills.by_verb[victim.verb] += 1
-        self.kills.before_a_commit += not commits
-        self.kills.under_way += self._under_way()
-        if self._alone:
+        self.kills.append(kill)
+        if self._alone and self._chance.random() < SAMPLED:
             self.watch.between()
-
-    def _under_way(self) -> bool:
-        """Whether part of the topic is loaded and part of it is not; False where nobody can tell."""
-        readable = self.pipeline.kind == "ducklake" or self._alone
-        if not readable or not any(self.pipeline.folder.glob("*.*[eb]")):  # there is no warehouse yet
-            return False
-        done = self.pipeline.positions()
-        return any(done.values()) and any(done.get(number, 0) < end for number, end in self.feed.ends.items())
 
     def term(self) -> None:
         """SIGTERM to a worker at a drawn moment: it ends in good order."""
@@ -209,7 +202,7 @@ class Campaign:
             self.stop()
         command = Worker(self.pipeline.start(*words), name)
         if self._chance.random() < 0.5:
-            command.lasts(self._chance.uniform(0, statistics.median(self._starts[-20:])))
+            command.lasts(self._early())
             self._kill(command)
         command.running.process.wait(LONG)
         self.ends.note(command)

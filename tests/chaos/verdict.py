@@ -8,10 +8,11 @@ import subprocess
 import time
 from collections import Counter
 from dataclasses import asdict
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
-from tests.chaos.campaign import Campaign, Wanted
+from tests.chaos.campaign import Campaign, Kill, Wanted
 from tests.chaos.workers import LONG
 from tests.oracle import Check, Evidence, case, judge, read_topic
 from tests.oracle.files import Files, database_files, lake_files
@@ -75,7 +76,7 @@ def verdict(campaign: Campaign, seconds: float) -> dict[str, Any]:
     return {
         "ok": all(check.ok in GOOD for check in checks),
         "seed": campaign.seed,
-        "kills": {**vars(campaign.kills), "by_verb": dict(campaign.kills.by_verb)},
+        "kills": kills(campaign),
         "faults": dict(campaign.faults),
         "exits": dict(sorted(campaign.ends.codes.items())),
         "strange_exits": campaign.ends.strange,
@@ -85,6 +86,34 @@ def verdict(campaign: Campaign, seconds: float) -> dict[str, Any]:
         "verify": healed.verify.json if healed.verify.out else None,
         "seconds": round(seconds, 1),
     }
+
+
+def kills(campaign: Campaign) -> dict[str, Any]:
+    """How many SIGKILLs hit, and how many of them in which state of things, by the ledger's own times."""
+    found = campaign.kills
+    return {
+        "tried": campaign.tried,
+        "hit": len(found),
+        "under_way": sum(map(partial(_under_way, _commits(campaign.pipeline)), found)),
+        "before_a_commit_of_its_own": sum(not kill.commits for kill in found),
+        "by_verb": dict(Counter(kill.verb for kill in found)),
+    }
+
+
+def _commits(pipeline: Pipeline) -> list[dict[str, Any]]:
+    return pipeline.rows(
+        "SELECT b.committed_at AS at, s.partition, s.end_offset AS reached "
+        "FROM loader.spans s JOIN loader.batches b USING (batch)"
+    )
+
+
+def _under_way(commits: list[dict[str, Any]], kill: Kill) -> bool:
+    """Whether part of what had been sent was committed, and part of it was not."""
+    done: dict[int, int] = {}
+    for each in commits:
+        if each["at"] <= kill.at:
+            done[each["partition"]] = max(each["reached"], done.get(each["partition"], 0))
+    return bool(done) and any(done.get(number, 0) < end for number, end in kill.sent.items())
 
 
 def together(wanted: Wanted, command: str, parts: list[dict[str, Any]], seconds: float) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from tests.oracle.live import collected
 from tests.pipelines import Pipeline
 from tests.servers.command import REPOSITORY
 
-PAUSE = 3.0  # seconds between two looks
+PAUSE = 5.0  # seconds between two looks
 
 
 class Watch:

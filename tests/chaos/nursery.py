@@ -23,10 +23,7 @@ from typing import Any, cast
 
 from tests.servers.command import Cli, Running
 
-LEFT_OUT = (
-    "loader.__main__",
-    "loader.warehouse.asked",
-)  # these act when they are imported, or are no part of it
+LEFT_OUT = ("loader.__main__", "loader.warehouse.asked")  # programs of their own
 
 
 class Child:
@@ -34,16 +31,20 @@ class Child:
 
     def __init__(self, nursery: Nursery, pid: int) -> None:
         self._nursery, self.pid = nursery, pid
-
-    @property
-    def returncode(self) -> int | None:
-        """The exit code, negative for a signal; None while it is not known."""
-        return self._nursery.codes.get(self.pid)
+        self._handle = os.pidfd_open(pid)  # the number may be another's soon after its end, the handle never
+        self.returncode: int | None = None
 
     def poll(self) -> int | None:
-        """The exit code; None while it lives."""
-        self._nursery.listen(0)
+        """The exit code, negative for a signal; None while it lives."""
+        if self.returncode is None:
+            self._nursery.listen(0)
+            self._look()
         return self.returncode
+
+    def _look(self) -> None:
+        self.returncode = self._nursery.codes.get(self.pid)
+        if self.returncode is not None:
+            os.close(self._handle)
 
     def wait(self, timeout: float | None = None) -> int:
         """Wait for its end (seconds); raises subprocess.TimeoutExpired."""
@@ -59,7 +60,7 @@ class Child:
         """A signal; no effect on one that has ended."""
         if self.poll() is None:
             with suppress(ProcessLookupError):  # it ended a moment ago
-                os.kill(self.pid, number)
+                signal.pidfd_send_signal(self._handle, number)
 
     def terminate(self) -> None:
         """SIGTERM."""
@@ -111,6 +112,7 @@ class Nursery(Cli):
             self.codes[answer["pid"]] = answer["code"]
         else:
             self._born = answer["pid"]
+            self.codes.pop(self._born, None)  # of another that had this number before
 
     def close(self) -> None:
         """Kill what still runs, then end the nursery."""

@@ -118,20 +118,25 @@ def _under_way(commits: list[dict[str, Any]], kill: Kill) -> bool:
 
 def together(wanted: Wanted, command: str, parts: list[dict[str, Any]], seconds: float) -> dict[str, Any]:
     """The whole object: what was asked for, the sums, and each warehouse."""
-    sums: dict[str, Counter[str]] = {"kills": Counter(), "faults": Counter(), "records": Counter()}
-    for part in parts:
-        for name, counter in sums.items():
-            counter.update({key: value for key, value in part[name].items() if isinstance(value, int)})
     return {
         "ok": all(part["ok"] for part in parts),
         "repeat": command,
-        **asdict(wanted),
-        **{name if name != "kills" else "killed": dict(counter) for name, counter in sums.items()},
+        "warehouse": wanted.warehouse,
+        "seed": wanted.seed,
+        "wanted": asdict(wanted),
+        **{name: _sum([part[name] for part in parts]) for name in ("kills", "faults", "exits", "records")},
         "parts": parts,
-        "total_seconds": round(seconds, 1),
+        "seconds": round(seconds, 1),
         "versions": versions(),
         "commit": commit(),
     }
+
+
+def _sum(counts: list[dict[str, Any]]) -> dict[str, Any]:
+    """Sums by name, also of counts within counts."""
+    names = sorted({name for count in counts for name in count})
+    values = {name: [count[name] for count in counts if name in count] for name in names}
+    return {name: _sum(found) if isinstance(found[0], dict) else sum(found) for name, found in values.items()}
 
 
 def _checks(campaign: Campaign, healed: Healed) -> list[Check]:

@@ -19,16 +19,20 @@ import shutil
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from subprocess import TimeoutExpired
 from typing import Any
+
+from confluent_kafka import KafkaException
 
 from tests.chaos.campaign import MIXES, Campaign, Wanted
 from tests.chaos.feed import Feed
 from tests.chaos.nursery import Nursery
-from tests.chaos.verdict import together, verdict
+from tests.chaos.verdict import together, unfinished, verdict
 from tests.chaos.watch import Watch
 from tests.chaos.workers import LONG
 from tests.pipelines import KINDS, SHORT_SESSION, Pipeline
@@ -107,9 +111,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 def one(chosen: Wanted, folder: Path, kafka: KafkaServer, number: int) -> dict[str, Any]:
     """A campaign with a topic and a warehouse of its own; the seed of each is different."""
-    place = folder / f"warehouse-{number}"
+    place, seed = folder / f"warehouse-{number}", chosen.seed + number
     place.mkdir()
-    return run(chosen, chosen.seed + number, place, kafka, f"orders-{number}")
+    try:
+        return run(chosen, seed, place, kafka, f"orders-{number}")
+    except (TimeoutError, TimeoutExpired, KafkaException):  # something did not end, or did not come back
+        return unfinished(seed, traceback.format_exc())
 
 
 def run(chosen: Wanted, seed: int, folder: Path, kafka: KafkaServer, topic: str) -> dict[str, Any]:

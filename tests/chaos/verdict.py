@@ -26,6 +26,7 @@ TWO_DAYS = 2 * 86_400.0  # seconds: older than any file that could be under way
 BESIDE = frozenset({"loader.toml"})  # what else may lie beside a DuckDB file
 COUNTED = ("duckdb", "confluent-kafka", "pyarrow", "aiokafka", "loader-kafka")
 GOOD = {True, None}
+SUMMED = ("kills", "faults", "exits", "records")
 
 
 class Healed:
@@ -88,6 +89,12 @@ def verdict(campaign: Campaign, seconds: float) -> dict[str, Any]:
     }
 
 
+def unfinished(seed: int, problem: str) -> dict[str, Any]:
+    """The part of a warehouse that could not be judged, with what went wrong."""
+    nothing: dict[str, Any] = {name: {} for name in SUMMED}
+    return {"ok": False, "seed": seed, "problem": problem, **nothing}
+
+
 def kills(campaign: Campaign) -> dict[str, Any]:
     """How many SIGKILLs hit, and how many of them in which state of things, by the ledger's own times."""
     found = campaign.kills
@@ -124,7 +131,7 @@ def together(wanted: Wanted, command: str, parts: list[dict[str, Any]], seconds:
         "warehouse": wanted.warehouse,
         "seed": wanted.seed,
         "wanted": asdict(wanted),
-        **{name: _sum([part[name] for part in parts]) for name in ("kills", "faults", "exits", "records")},
+        **{name: _sum([part[name] for part in parts]) for name in SUMMED},
         "parts": parts,
         "seconds": round(seconds, 1),
         "versions": versions(),

@@ -100,6 +100,8 @@ def no_lag(ends: Offsets, committed: Offsets) -> None:
 def says_the_same(found: Case, status: Mapping[str, Any], verify: Mapping[str, Any]) -> None:
     """O11: the loader's own numbers are those that the oracle has counted."""
     held, counts = found.held, found.counts
+    assert "totals" in status, f"O11: no status: {status}"
+    assert "partitions" in verify, f"O11: no proof: {verify}"
     committed = {number: row["next_offset"] for number, row in held.offsets.items()}
     ours = {
         "totals": counts._asdict(),

@@ -109,6 +109,8 @@ CHANGES: Mapping[str, tuple[str, Change]] = {
     "a damaged file": ("O9", files([], ["half.parquet"], [])),
     "an orphan": ("O9", files([], [], ["orphan.parquet"])),
     "lag": ("O10", lambda evidence: replace(evidence, ends={0: 5, 1: 8})),
+    "no status": ("O11", lambda evidence: replace(evidence, status={"error": "it failed"})),
+    "no proof": ("O11", lambda evidence: replace(evidence, verify={"error": "it failed"})),
     "other totals": ("O11", status(totals={**STATUS["totals"], "loaded": 3})),  # type: ignore[dict-item]
     "other offsets": ("O11", status(partitions=[{"partition": 0, "committed": 5}])),
     "another quarantine": ("O11", status(quarantine={"open": 2})),

@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 WHAT_IS_INSTALLED := pyproject.toml constraints.txt
 
-.PHONY: demo test lint bench up down clean
+.PHONY: demo test lint bench chaos up down clean
 
 demo: .venv/runtime.stamp  ## replay sample orders through an in-process broker, load, verify, query
 	$(BIN)/loader demo
@@ -20,6 +20,9 @@ lint: .venv/test.stamp
 
 bench: .venv/test.stamp  ## speed as a share of what this machine can do; ARGS="--poison 0.00001,0.1"
 	$(BIN)/python -m tests.benchmarks $(ARGS)
+
+chaos: .venv/test.stamp  ## break everything at random, then judge; ARGS="--warehouse duckdb --kills 100 --seed 7"
+	$(BIN)/python -m tests.chaos $(ARGS)
 
 up:  ## Kafka, a producer of sample orders and the loader, in containers
 	docker compose up --build --detach

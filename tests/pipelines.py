@@ -18,10 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
-from confluent_kafka.admin import AdminClient
-
 from tests.oracle import Counts, Record, Store, check_exact, database, lake, read_topic
+from tests.oracle.around import Sample, never_ahead
+from tests.oracle.group import acknowledged
 from tests.servers import topics
 from tests.servers.command import Cli, Result, Running
 from tests.servers.topics import Message
@@ -187,20 +186,14 @@ class Pipeline:
 
     def acknowledged(self) -> dict[int, int]:
         """What Kafka's group has on record."""
-        admin = AdminClient({"bootstrap.servers": self.bootstrap})
-        partitions = topics.ends(self.bootstrap, self.topic)
-        wanted = ConsumerGroupTopicPartitions(self.group, [TopicPartition(self.topic, p) for p in partitions])
-        [future] = admin.list_consumer_group_offsets([wanted]).values()
-        return {tp.partition: tp.offset for tp in future.result(20).topic_partitions if tp.offset >= 0}
+        return acknowledged(self.bootstrap, self.group, self.topic)
 
     def check(self, records: Sequence[Record] | None = None, *, caught_up: bool = True) -> Counts:
-        """Judge the warehouse (O1 to O5) against the topic, and Kafka's group against the warehouse."""
+        """Judge the warehouse against the topic (O1 to O5), and Kafka's group against the warehouse (O6)."""
         found = records if records is not None else read_topic(self.bootstrap, self.topic)
         with self.store() as store:
             counts = check_exact(found, store, pipeline=self.name, caught_up=caught_up)
-        positions = self.positions()
-        ahead = {p: at for p, at in self.acknowledged().items() if at > positions[p]}
-        assert not ahead, f"O6: Kafka's group is ahead of the warehouse, {positions}: {ahead}"
+        never_ahead([Sample(self.acknowledged(), self.positions())])
         return counts
 
     def verify(self) -> None:

@@ -16,7 +16,7 @@ MOUNTS = Path("/proc/mounts")
 VOLATILE = frozenset({"tmpfs", "ramfs"})
 SHARED = frozenset({"nfs", "nfs4", "cifs", "smb3", "fuse.sshfs", "9p", "afs", "glusterfs", "ceph"})
 
-KILLS = ("tests/crash/test_kill_points.py", "tests/crash/test_random_kills.py")
+KILLS = ("tests/crash/test_kill_points.py", "tests/chaos/test_chaos.py")
 WRITERS = ("tests/contract/test_warehouse.py", "tests/acceptance/test_groups.py")
 
 
@@ -86,7 +86,7 @@ def _deduplicated(config: Config) -> Guarantee:
         return Guarantee("deduplicated", holds=False, why=why)
     kept = "counts as a duplicate that differs" if table.on_conflict == "keep_first" else "goes to quarantine"
     why = f"by {', '.join(table.id)}, exactly, over the whole table; same id and other content {kept}"
-    shown_by = ("tests/contract/test_warehouse.py", "tests/crash/test_random_kills.py")
+    shown_by = ("tests/contract/test_warehouse.py", "tests/chaos/test_chaos.py")
     return Guarantee("deduplicated", holds=True, why=why, shown_by=shown_by)
 
 

@@ -110,6 +110,7 @@ def test_max_seconds_ends_the_load(pipeline: Pipeline) -> None:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.fault(4)
 def test_a_signal_ends_a_load_between_batches(pipeline: Pipeline, number: int, code: int) -> None:
     """Interrupted before the work is complete: 143 or 130, one JSON line, and everything is exact."""
     story = tell(MANY, seed=5)
@@ -126,6 +127,7 @@ def test_a_signal_ends_a_load_between_batches(pipeline: Pipeline, number: int, c
     assert pipeline.check() == story.expected
 
 
+@pytest.mark.fault(4)
 def test_a_batch_that_takes_too_long_is_discarded(pipeline: Pipeline, tmp_path: Path) -> None:
     """After limits.stop the process ends without the batch; the warehouse is as it was before it."""
     send(pipeline, tell(1_000, seed=6))
@@ -137,6 +139,7 @@ def test_a_batch_that_takes_too_long_is_discarded(pipeline: Pipeline, tmp_path: 
     assert pipeline.check().loaded == 1_000
 
 
+@pytest.mark.fault(4)
 def test_a_second_signal_ends_at_once(pipeline: Pipeline, tmp_path: Path) -> None:
     """Who asks twice does not wait for the batch."""
     send(pipeline, tell(1_000, seed=7))
@@ -158,6 +161,7 @@ def asleep_before_commit(pipeline: Pipeline, folder: Path, *words: str) -> Runni
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.fault(4)
 def test_a_signal_ends_a_run_in_good_order(pipeline: Pipeline, number: int) -> None:
     """A stream that is asked to stop commits what it has read, prints its result and exits 0."""
     story = tell(2_000, seed=8)
@@ -215,6 +219,7 @@ def test_a_run_without_a_broker_can_be_stopped(cli: Cli) -> None:
     assert (result.code, result.json["outcome"]) == (0, "stopped"), result.err
 
 
+@pytest.mark.fault(22)
 def test_a_broker_that_comes_back_is_no_failure(own_kafka: MakeKafka, cli: Cli) -> None:
     """A stream survives the death of its broker and goes on when it is back."""
     broker = own_kafka()
@@ -254,6 +259,7 @@ def test_too_many_refused_stop_the_load_with_nothing_written(
     assert pipeline.check() == story.expected
 
 
+@pytest.mark.fault(33)
 def test_a_topic_that_was_made_again_is_refused(pipeline: Pipeline) -> None:
     """Deleted and created again, with as many records: exit 1 says why, and nothing of it is loaded."""
     story = tell(500, seed=14)
@@ -270,6 +276,7 @@ def test_a_topic_that_was_made_again_is_refused(pipeline: Pipeline) -> None:
     assert pipeline.batches() == 1
 
 
+@pytest.mark.fault(34)
 def test_a_topic_made_again_under_a_running_stream_is_refused(pipeline: Pipeline) -> None:
     """The same while a stream reads it: nothing of the new topic is committed."""
     send(pipeline, tell(500, seed=15))
@@ -284,6 +291,7 @@ def test_a_topic_made_again_under_a_running_stream_is_refused(pipeline: Pipeline
     assert pipeline.positions() == before
 
 
+@pytest.mark.fault(31)
 def test_lost_records_are_named(pipeline: Pipeline) -> None:
     """Retention has passed our offset: exit 1 with the exact range, and nothing is skipped."""
     send(pipeline, tell(600, seed=17))
@@ -299,6 +307,7 @@ def test_lost_records_are_named(pipeline: Pipeline) -> None:
     assert pipeline.positions() == positions
 
 
+@pytest.mark.fault(56)
 def test_a_new_warehouse_for_an_old_group_is_asked_for(pipeline: Pipeline) -> None:
     """A wrong path must not load everything again: exit 1, unless --new-warehouse says that it is meant.
 
@@ -390,6 +399,8 @@ def test_relative_paths_belong_to_the_configuration(pipeline: Pipeline, tmp_path
 # a DuckDB file has one writer
 
 
+@pytest.mark.fault(8)
+@pytest.mark.fault(50)
 def test_a_file_in_use_is_busy_and_its_copy_answers(kafka: str, topic: MakeTopic, cli: Cli) -> None:
     """A second writer exits 75 and names the first; readers get the published copy and its age."""
     pipeline = Pipeline(cli, kafka, topic(partitions=2), "duckdb", client=SHORT_SESSION)

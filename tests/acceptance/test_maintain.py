@@ -38,6 +38,7 @@ def test_numbers_before_and_after(kafka: str, topic: MakeTopic, cli: Cli, kind: 
     assert [run["job"] for run in pipeline("runs").json["runs"]] == ["maintain"] * 2
 
 
+@pytest.mark.fault(51)
 def test_loads_go_on_beside_it(kafka: str, topic: MakeTopic, cli: Cli) -> None:
     """A stream with small batches and upkeep again and again beside it: all is exact, nobody fails."""
     pipeline = Pipeline(cli, kafka, topic(partitions=2), client=SHORT_SESSION)
@@ -55,6 +56,7 @@ def test_loads_go_on_beside_it(kafka: str, topic: MakeTopic, cli: Cli) -> None:
     pipeline.verify()
 
 
+@pytest.mark.fault(8)
 def test_a_duckdb_file_that_is_held_is_75(kafka: str, topic: MakeTopic, cli: Cli) -> None:
     """While a stream holds the file, maintain is temporary failure: the stream does upkeep itself."""
     pipeline = Pipeline(cli, kafka, topic(partitions=1), "duckdb", client=SHORT_SESSION)

@@ -59,6 +59,7 @@ def without_speed(text: str) -> str:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.fault(31)
 def test_a_loss_is_accepted_as_the_hint_says(kafka: str, topic: MakeTopic, cli: Cli, kind: str) -> None:
     """The hinted command goes on behind the gap; other ranges are refused; `verify` and `status` show it."""
     pipeline = Pipeline(cli, kafka, topic(partitions=2), kind)

@@ -14,8 +14,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import MakeKafka
-from tests.oracle import check_exact, lake, read_topic
-from tests.oracle.checks import Counts
+from tests.oracle import Counts, check_exact, lake, read_topic
 from tests.servers import topics
 from tests.servers.command import REPOSITORY, Cli, Result
 

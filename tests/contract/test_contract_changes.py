@@ -96,6 +96,7 @@ def lab(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Lab]:
 # following
 
 
+@pytest.mark.fault(45)
 def test_a_new_column_comes_with_the_first_batch_that_needs_it(lab: Lab) -> None:
     """Opening changes nothing; the batch brings column and rows; old rows are NULL there; all is proved."""
     before = lab.types()
@@ -318,6 +319,7 @@ REFUSED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("columns", "table", "words"), REFUSED)
+@pytest.mark.fault(45)
 def test_what_cannot_be_followed_is_refused_by_name(
     lab: Lab, columns: dict[str, Any], table: dict[str, Any], words: str
 ) -> None:

@@ -529,6 +529,7 @@ POISON: dict[bytes | None, str] = {
 }
 
 
+@pytest.mark.fault(41)
 def test_poison_is_refused_and_disturbs_nobody(parser: Parser) -> None:
     """Each poison among good records is refused for its own reason; every good record is loaded."""
     contract = Contract((Column("a", parse_type("BIGINT")),), ("a",), message_bytes=1_000_000)
@@ -553,6 +554,7 @@ def test_wide_is_not_deep(parser: Parser) -> None:
     assert [row["a"] for row in parser.run(one("BIGINT"), [v.encode() for v in values])] == [1, 2]
 
 
+@pytest.mark.fault(43)
 def test_tombstones_may_be_skipped(parser: Parser) -> None:
     """A skipped tombstone has no reasons and is marked."""
     contract = Contract((Column("a", parse_type("BIGINT")),), ("a",), tombstones="skip")
@@ -744,6 +746,7 @@ def test_first_of_duplicate_keys_counts(parser: Parser) -> None:
     assert [outcome(row) for row in parser.run(one("BIGINT"), texts)] == [1, "!missing", 3, 1, "!missing"]
 
 
+@pytest.mark.fault(60)
 def test_hostile_names(parser: Parser) -> None:
     """Names with quotes, spaces, SQL words and the names of our own input are just names."""
     names = [

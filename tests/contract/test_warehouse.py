@@ -94,6 +94,7 @@ def test_a_batch_moves_rows_and_offsets_together(bench: Bench) -> None:
     assert bench.ids() == ["ORD000001", "ORD000002", "ORD000003"]
 
 
+@pytest.mark.fault(44)
 def test_twins_are_counted_and_conflicts_refused(bench: Bench) -> None:
     """Same id, same content: duplicate. Same id, other content: quarantined. In one batch and across."""
     first = [order(1), order(1), order(1, amount=9.99)]
@@ -130,6 +131,7 @@ def test_the_head_refuses_what_was_split_before_another_commit(bench: Bench) -> 
     assert bench.ids() == ["ORD000001", "ORD000002"]
 
 
+@pytest.mark.fault(14)
 def test_a_zombie_cannot_commit(bench: Bench) -> None:
     """Who comes late with spans that were committed already is refused, and nothing changes."""
     zombie = bench.open_again() if bench.shares else bench.warehouse

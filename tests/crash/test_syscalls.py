@@ -20,6 +20,9 @@ KINDS_OF_CALL = {  # what a load must at least do, or the library does not see i
 @pytest.mark.slow
 @pytest.mark.parametrize("how", HOWS)
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.fault(2)
+@pytest.mark.fault(46)
+@pytest.mark.fault(47)
 def test_a_load_disturbed_at_a_file_is_exact_afterwards(
     kafka: str, cli: Cli, tmp_path: Path, kind: str, how: str
 ) -> None:

@@ -95,6 +95,7 @@ def ends_at(kafka: str, name: str, end: int) -> None:
 # transactions and holes
 
 
+@pytest.mark.fault(27)
 def test_aborted_records_are_never_seen(kafka: str, topic: MakeTopic) -> None:
     """Committed records come, aborted ones do not, and the spans join over markers and holes."""
     name = topic(1)
@@ -108,6 +109,7 @@ def test_aborted_records_are_never_seen(kafka: str, topic: MakeTopic) -> None:
     assert ranges(chunks) == {0: (0, 13)}
 
 
+@pytest.mark.fault(28)
 def test_control_records_alone_are_progress(kafka: str, topic: MakeTopic) -> None:
     """Behind our offset are only markers and aborted records: finished, with a span and no record."""
     name = topic(1)
@@ -120,6 +122,7 @@ def test_control_records_alone_are_progress(kafka: str, topic: MakeTopic) -> Non
     assert ranges(chunks) == {0: (3, 7)}
 
 
+@pytest.mark.fault(29)
 def test_an_open_transaction_holds_the_end_back(kafka: str, topic: MakeTopic) -> None:
     """A batch run ends at the last stable offset, although records wait behind it."""
     name = topic(1)
@@ -133,6 +136,7 @@ def test_an_open_transaction_holds_the_end_back(kafka: str, topic: MakeTopic) ->
     assert ranges(chunks) == {0: (0, 4)}
 
 
+@pytest.mark.fault(29)
 def test_aborted_head_before_an_open_transaction(kafka: str, topic: MakeTopic) -> None:
     """No record ever comes, and still the end is reached: by position or by the end's event."""
     name = topic(1)
@@ -147,6 +151,7 @@ def test_aborted_head_before_an_open_transaction(kafka: str, topic: MakeTopic) -
     assert values(chunks) == []
 
 
+@pytest.mark.fault(27)
 def test_a_stream_passes_an_aborted_tail(kafka: str, topic: MakeTopic) -> None:
     """While a stream waits, an aborted transaction moves its position, and nothing else."""
     name = topic(1)
@@ -165,6 +170,7 @@ def test_a_stream_passes_an_aborted_tail(kafka: str, topic: MakeTopic) -> None:
     assert values(chunks) == [b"r0"]
 
 
+@pytest.mark.fault(30)
 def test_a_compacted_topic_has_holes(kafka: str, topic: MakeTopic) -> None:
     """What compaction removed is a hole inside the spans."""
     compact = {"cleanup.policy": "compact", "segment.ms": "100", "min.cleanable.dirty.ratio": "0.001"}
@@ -188,6 +194,7 @@ def test_a_compacted_topic_has_holes(kafka: str, topic: MakeTopic) -> None:
 # lost offsets, lost topics
 
 
+@pytest.mark.fault(31)
 def test_records_deleted_behind_our_back_are_named(kafka: str, topic: MakeTopic) -> None:
     """Reading below the low watermark stops with the exact range; it never jumps."""
     name = topic(1)
@@ -201,6 +208,7 @@ def test_records_deleted_behind_our_back_are_named(kafka: str, topic: MakeTopic)
     assert lost.value.address == f"{name}[0]@7"
 
 
+@pytest.mark.fault(34)
 def test_confirm_sees_that_the_topic_was_replaced(kafka: str, topic: MakeTopic) -> None:
     """Deleted and created again while we read: the new id gives it away."""
     name = topic(1)
@@ -213,6 +221,7 @@ def test_confirm_sees_that_the_topic_was_replaced(kafka: str, topic: MakeTopic) 
             source.confirm()
 
 
+@pytest.mark.fault(32)
 def test_a_deleted_topic_is_missing(kafka: str, topic: MakeTopic) -> None:
     """Deleted while we read: confirm says so."""
     name = topic(1)
@@ -248,6 +257,8 @@ def test_an_unused_port_is_broker_away() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["kill", "pause"])
+@pytest.mark.fault(22)
+@pytest.mark.fault(24)
 def test_a_broker_that_goes_away_while_we_read(own_kafka: MakeKafka, how: str) -> None:
     """A stream that hears nothing asks, and raises BrokerAway; closing does not hang."""
     server = own_kafka()
@@ -267,6 +278,7 @@ def test_a_broker_that_goes_away_while_we_read(own_kafka: MakeKafka, how: str) -
 
 
 @pytest.mark.slow
+@pytest.mark.fault(22)
 def test_a_short_outage_is_waited_out(own_kafka: MakeKafka) -> None:
     """A broker that restarts within seconds is no error; nothing is lost or doubled."""
     server = own_kafka()
@@ -341,6 +353,7 @@ def test_large_messages_come_in_small_chunks(kafka: str, topic: MakeTopic) -> No
     assert all(chunk.records["text"].null_count == chunk.records.num_rows for chunk in chunks)
 
 
+@pytest.mark.fault(21)
 def test_partitions_added_while_a_stream_runs(kafka: str, topic: MakeTopic) -> None:
     """Without a group, `confirm` notices them and the next `read` begins them."""
     name = topic(1)
@@ -469,6 +482,8 @@ def worker_of(kafka: str, name: str, client: Mapping[str, str], **wishes: Any) -
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.fault(13)
+@pytest.mark.fault(20)
 def test_two_members_share_every_record_once(kafka: str, topic: MakeTopic, protocol: str) -> None:
     """A second member joins in mid-stream and leaves again: each record is committed exactly once."""
     name, count = topic(4), 8_000
@@ -489,6 +504,8 @@ def test_two_members_share_every_record_once(kafka: str, topic: MakeTopic, proto
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.fault(13)
+@pytest.mark.fault(20)
 def test_more_members_than_partitions(kafka: str, topic: MakeTopic, protocol: str) -> None:
     """A member without partitions waits, and takes over when another leaves."""
     name = topic(1)
@@ -506,6 +523,8 @@ def test_more_members_than_partitions(kafka: str, topic: MakeTopic, protocol: st
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.fault(11)
+@pytest.mark.fault(12)
 def test_revoked_partitions_are_let_go_after_the_commit(kafka: str, topic: MakeTopic, protocol: str) -> None:
     """A batch is due when partitions are taken; they are kept until `read` is called again."""
     name = topic(2)
@@ -559,6 +578,7 @@ def test_a_batch_run_in_a_group_ends(kafka: str, topic: MakeTopic, protocol: str
 
 @pytest.mark.slow
 @pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.fault(16)
 def test_a_long_commit_does_not_cost_the_membership(
     kafka: str, topic: MakeTopic, monkeypatch: pytest.MonkeyPatch, protocol: str
 ) -> None:

@@ -18,6 +18,7 @@ class Store:
         settings = {"autoinstall_known_extensions": "false", "allow_unsigned_extensions": "true"}
         self._connection = duckdb.connect(config=settings)  # checking signatures takes 0.2 s: the loader does
         self._connection.execute("SET TimeZone = 'UTC'")
+        self._connection.execute("SET enable_progress_bar = false")  # it would stand in our output
         for extension in extensions:
             self._connection.execute(f"LOAD '{extension_file(extension)}'")
         self._connection.execute(f"ATTACH {attach}")

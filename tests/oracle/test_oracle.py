@@ -10,7 +10,7 @@ import duckdb
 import pytest
 
 from tests.oracle import Counts, Record, check_exact, database, lake
-from tests.oracle.checks import same
+from tests.oracle.equal import same
 from tests.oracle.store import extension_file
 
 if TYPE_CHECKING:

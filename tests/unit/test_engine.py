@@ -425,6 +425,7 @@ def test_partitions_are_let_go_only_when_their_batch_is_committed() -> None:
 # before anything is read
 
 
+@pytest.mark.fault(40)
 def test_the_first_offsets_are_durable_before_the_first_record() -> None:
     """A crash between baseline and first batch cannot move the beginning."""
     bench = Bench(Crash(), *orders(0, 3))
@@ -529,6 +530,7 @@ def test_no_loss_can_be_accepted_before_it_happens() -> None:
         bench.supervise()
 
 
+@pytest.mark.fault(35)
 def test_a_truncated_log_names_the_rewind() -> None:
     """The log ends before our offset: the hint is the command that goes back to its end."""
     bench = Bench(*orders(0, 3))

@@ -34,6 +34,7 @@ def test_owned_settings_are_there() -> None:
 
 
 @pytest.mark.parametrize("name", [*OWNED, "bootstrap.servers", "group.id", "plugin.library.paths"])
+@pytest.mark.fault(62)
 def test_owned_and_dangerous_settings_are_refused(name: str) -> None:
     """With the key as it stands in the configuration."""
     with pytest.raises(ConfigError, match=f'kafka.client."{name}"'):

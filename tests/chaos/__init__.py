@@ -1,0 +1,1 @@
+"""`make chaos`: faults of all kinds by seed, then a verdict (see `__main__.py`)."""

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from loader.cli.freshness import freshness, sentence
-from loader.errors import ActionNeeded, BrokerAway, ComparisonFailed
+from loader.errors import ActionNeeded, BrokerAway, ComparisonFailed, ConfigError
 
 if TYPE_CHECKING:
     from loader.cli.context import Context
     from loader.config import Config
 
-SHOWN = 5  # reasons
 STALLED_AFTER = 3  # times batch.wait without a commit, with lag
 
 
@@ -23,8 +22,12 @@ def status(
     check: Annotated[
         bool, typer.Option("--check", help="Exit 3 when stalled, failed or stale; for health checks.")
     ] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Show it until Ctrl-C, in a terminal.")] = False,
 ) -> None:
     """Committed and end offset, lag, last batch, totals and quarantine."""
+    if watch:
+        _watch(ctx.obj)
+        return
     result = report(ctx.obj.config())
     ctx.obj.emit(result, lambda: _print(ctx.obj, result))
     if check and result["state"] in ("stalled", "failed"):
@@ -162,55 +165,21 @@ def attach_line(config: Config) -> str:
 
 
 def _print(context: Context, result: dict[str, Any]) -> None:
-    from rich.table import Table
+    from loader.cli.overview import parts
 
-    out = context.output
-    out.print(f"pipeline {result['pipeline']}: {result['state']}", markup=False)
-    if result["problem"]:
-        out.print(result["problem"], markup=False)
-    if result["published_age_s"] is not None:
-        out.print(f"(from the published copy, {result['published_age_s']:.0f} s old)")
-    table = Table("partition", "committed", "low", "end", "lag")
-    for row in result["partitions"]:
-        table.add_row(*("?" if value is None else f"{value:,}" for value in row.values()))
-    if result["partitions"]:
-        out.print(table)
-    totals = ", ".join(f"{count:,} {name}" for name, count in result["totals"].items())
-    out.print(f"totals: {totals}")
-    if result["last_success"]:
-        out.print(f"last commit: {result['last_success']}, lag {result['lag']} records")
-    if result["freshness"]:
-        out.print(sentence(result["freshness"]))
-    if result["quarantine"]["open"]:
-        out.print(f"quarantine: {result['quarantine']['open']:,} open")
-        reasons = list(result["quarantine"]["by_reason"].items())
-        for reason, records in reasons[:SHOWN]:
-            out.print(f"  {records:,} x {reason}", markup=False)
-        if len(reasons) > SHOWN:
-            out.print(f"  and {len(reasons) - SHOWN} more reasons: loader quarantine list")
-    _print_gaps(context, result["gaps"])
-    _print_unknown(context, **result["unknown_fields"])
-    out.print(f"read it with: {result['attach']}", markup=False)
+    for part in parts(result):
+        context.output.print(part)
+    context.output.print(f"read it with: {result['attach']}", markup=False)
 
 
-def _print_gaps(context: Context, gaps: list[dict[str, Any]]) -> None:
-    for gap in gaps[:SHOWN]:
-        place = f"[{gap['partition']}]:{gap['begin']}-{gap['end']}"
-        context.output.print(
-            f"accepted gap: {place}, {gap['end'] - gap['begin']:,} offsets, {gap['committed_at']}",
-            markup=False,
-        )
-    if len(gaps) > SHOWN:
-        context.output.print(f"  and {len(gaps) - SHOWN} more accepted gaps: loader status --json")
+def _watch(context: Context) -> None:
+    from rich.console import Console
 
+    from loader.cli.live import watch
 
-def _print_unknown(context: Context, policy: str, fields: list[dict[str, Any]]) -> None:
-    if not fields:
-        return
-    sample = ", from a sample of each batch" if policy == "ignore" else ""
-    context.output.print(f'fields in no column (unknown_fields = "{policy}"{sample}):', markup=False)
-    for each in fields[:SHOWN]:
-        share = f"{each['share']:.1%} of {each['looked_at']:,} records"
-        context.output.print(f"  {each['field']}: first at {each['first']}, in {share}", markup=False)
-    if len(fields) > SHOWN:
-        context.output.print(f"  and {len(fields) - SHOWN} more: loader status --json")
+    console = Console(highlight=False)
+    if context.json or not console.is_terminal:
+        hint = "loader status --json, again and again"
+        raise ConfigError("is for a terminal, and this is none", address="--watch", hint=hint)
+    config = context.config()
+    watch(lambda: report(config), console)

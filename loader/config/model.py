@@ -17,6 +17,7 @@ from loader.config import client as client_rules
 from loader.config import values
 from loader.config.jobs import Freshness, Job, Maintain
 from loader.config.section import Section, key
+from loader.config.watching import Metrics
 from loader.types import SqlType, parse_type
 
 if TYPE_CHECKING:
@@ -266,6 +267,7 @@ class Config(Section):
     limits: Limits = Field(default_factory=Limits)
     freshness: Freshness = Field(default_factory=Freshness)
     maintain: Maintain = Field(default_factory=Maintain)
+    metrics: Metrics = Field(default_factory=Metrics)
     schedule: Annotated[tuple[Job, ...], BeforeValidator(values.as_tables)] = ()
 
     _file: Path | None = PrivateAttr(default=None)

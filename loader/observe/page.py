@@ -32,7 +32,7 @@ class Page:
         try:
             self._server = _Server(host, port, handler)
         except OSError as error:
-            hint = "another process has the port: loader --set metrics.port=…"
+            hint = "another port or host: loader --set metrics.port=9465 run"
             raise ActionNeeded(f"{host}:{port}: {error.strerror}", address="metrics", hint=hint) from error
         self.address = f"http://{host}:{port}"
         self._thread = threading.Thread(target=self._server.serve_forever, name="page", daemon=True)

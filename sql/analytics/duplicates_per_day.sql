@@ -1,4 +1,5 @@
 -- Duplicates and refusals per day of commit, beside what was loaded.
+-- Plot: duplicates, quarantined by day
 SELECT
     strftime(committed_at, '%Y-%m-%d') AS day,
     sum(consumed)::BIGINT AS consumed,

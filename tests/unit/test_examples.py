@@ -174,6 +174,7 @@ def test_airflow_tries_again_only_what_may_help(
     [
         ("scheduling", {"schedule", "runs", "maintain", "status"}),
         ("watching", {"status", "load"}),
+        ("reading", set()),
     ],
 )
 def test_a_page_shows_what_there_is(tmp_path: Path, name: str, verbs: set[str]) -> None:

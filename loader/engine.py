@@ -20,6 +20,7 @@ from loader.guards import begin, not_undone
 from loader.model import Batch, Position, Receipt
 from loader.ports import P, S, Source, Warehouse
 from loader.stopping import Stop
+from loader.trail import about_batch
 
 AHEAD = 1  # batches that may be staged beside the one that commits: more would only take memory
 LOOK = 0.02  # seconds to wait for records while a batch is being staged
@@ -31,6 +32,10 @@ Sleep = Callable[[float], None]
 
 class Observer(Protocol):
     """Hooks for logs, metrics and progress; they see everything and decide nothing."""
+
+    def began(self, positions: Mapping[int, Position]) -> None:
+        """Partitions were assigned; each is read from its committed offset on."""
+        ...
 
     def committed(self, receipt: Receipt) -> None:
         """A batch is durable in the warehouse."""
@@ -62,6 +67,7 @@ def load(  # noqa: PLR0913, PLR0917 - the six parts of the machine
         def begun(partitions: Collection[int]) -> Mapping[int, Position]:
             positions = begin(source, warehouse, stop, observer.committed, partitions)
             reached.update({partition: position.offset for partition, position in positions.items()})
+            observer.began(positions)
             return positions
 
         ending = False
@@ -81,7 +87,7 @@ def load(  # noqa: PLR0913, PLR0917 - the six parts of the machine
             settle = ending or (chunk is not None and bool(chunk.due))
             if (settle or batcher.due()) and (batch := batcher.take()):
                 fail_point("after_consume")
-                ahead.append(stager.submit(warehouse.stage, batch))
+                ahead.append(stager.submit(_stage, warehouse, batch))
             while ahead and (settle or len(ahead) > AHEAD or ahead[0].done()):
                 receipt = commit(ahead.popleft().result(), source.confirm, warehouse, observer, sleep)
                 observer.committed(receipt)
@@ -93,6 +99,11 @@ def load(  # noqa: PLR0913, PLR0917 - the six parts of the machine
         raise trouble
 
 
+def _stage(warehouse: Warehouse[S, P], batch: Batch) -> S:
+    with about_batch(batch.id):
+        return warehouse.stage(batch)
+
+
 def commit(
     staged: S, confirm: Callable[[], None], warehouse: Warehouse[S, P], observer: Observer, sleep: Sleep
 ) -> Receipt:
@@ -101,17 +112,18 @@ def commit(
     `confirm` makes sure, before each commit, that the topic still is the one we began with.
     """
     split: P | None = None
-    try:
-        for attempt in range(COMMIT_TRIES):
-            split = warehouse.split(staged, split)
-            confirm()
-            try:
-                return warehouse.commit(split)
-            except HeadMoved:
-                observer.conflicted(staged.batch, attempt)
-                sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311 - jitter, not a secret
-    finally:
-        warehouse.discard(staged)
+    with about_batch(staged.batch.id):
+        try:
+            for attempt in range(COMMIT_TRIES):
+                split = warehouse.split(staged, split)
+                confirm()
+                try:
+                    return warehouse.commit(split)
+                except HeadMoved:
+                    observer.conflicted(staged.batch, attempt)
+                    sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311 - jitter, not a secret
+        finally:
+            warehouse.discard(staged)
     message = f"other writers committed first {COMMIT_TRIES} times in a row"
     raise FenceLost(message, hint="run again, or with fewer workers on this warehouse")
 

@@ -138,6 +138,19 @@ class Receipt:
     totals: Totals
     seconds: Mapping[str, float] = field(default_factory=dict)  # by phase
     kind: str = "load"  # of the batch
+    reasons: Mapping[str, int] = field(default_factory=dict)  # of what was refused; a record may have several
+    newest_event: float | None = None  # of the loaded rows, in seconds since the epoch
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """What is in the topic and not loaded yet: records by partition, and how long the oldest has waited.
+
+    `seconds` is None where the broker does not say how old the records are.
+    """
+
+    records: Mapping[int, int]
+    seconds: float | None
 
 
 def new_batch_id() -> int:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 LONGEST_ERROR = 300  # characters: one line of a log
 COUNTS = ("batches", "consumed", "loaded", "duplicates", "quarantined", "skipped", "holes")
 """What the history keeps of a result, where the verb counts it."""
+FAILED = ("error", "killed")
+"""The outcomes of a run that failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,8 @@ class Run:
     exit_code: int
     counts: Mapping[str, Any]
     error: str | None
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    """What a load refused, by reason; not kept in the history."""
 
     @property
     def seconds(self) -> float:
@@ -42,7 +46,8 @@ def ended_run(job: str, by: str, started: datetime, exit_code: int, result: Mapp
     """A run that ends now, from what the verb printed with --json (empty where it printed nothing)."""
     outcome = str(result.get("outcome", _outcome(exit_code)))
     counts = {name: result[name] for name in COUNTS if name in result} | dict(result.get("done", {}))
-    return Run(job, by, started, now(), outcome, exit_code, counts, _error(exit_code, result))
+    error, reasons = _error(exit_code, result), dict(result.get("reasons", {}))
+    return Run(job, by, started, now(), outcome, exit_code, counts, error, reasons)
 
 
 def _outcome(exit_code: int) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -30,37 +31,92 @@ def query(
         str | None,
         typer.Argument(metavar="NAME|SQL", help="The name of one of the analytics, or SQL in quotes."),
     ] = None,
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="With --plot: the picture to draw, as out.png.")
+    ] = None,
     format_: Annotated[str, typer.Option("--format", help="table, csv, json or parquet.")] = "table",
     list_: Annotated[bool, typer.Option("--list", help="List the shipped analytics.")] = False,
+    param: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="What $NAME in the query stands for. Repeatable."),
+    ] = None,
+    plot: Annotated[bool, typer.Option("--plot", help="Draw it: in the terminal, or into FILE.")] = False,
     timeout: Annotated[str, typer.Option(help="Longest time to wait, such as 30s or 1h.")] = "10m",
 ) -> None:
     """Ask the warehouse: one of the shipped analytics (--list), or SQL; read-only."""
     if list_ or what is None:
         _list(ctx.obj)
         return
+    _check(ctx.obj, format_, file, plot=plot)
+    result = _result(ctx.obj, what, timeout, parameters(param))
+    if plot:
+        _draw(ctx.obj, what, result, file, parameters(param))
+    else:
+        answer(ctx.obj, result, format_)
+
+
+def _check(context: Context, format_: str, file: Path | None, *, plot: bool) -> None:
+    """Refuse what does not go together, before anything is asked. Raises ConfigError."""
+    from loader.cli.plot.picture import SUFFIXES
+
     if format_ not in FORMATS:
         raise ConfigError(f"{format_} is not one of {', '.join(FORMATS)}", address="--format")
-    if ctx.obj.json and format_ != "table":
-        raise ConfigError(
-            "--json has a format of its own", address="--format", hint="leave one of the two out"
-        )
-    answer(ctx.obj, _result(ctx.obj, what, timeout), format_)
+    other = "--plot" if plot else "--format" if format_ != "table" else ""
+    if context.json and other:
+        raise ConfigError("--json has a format of its own", address=other, hint="leave one of the two out")
+    if plot and format_ != "table":
+        raise ConfigError("a plot has no other format", address="--format", hint="leave one of the two out")
+    if file and not plot:
+        raise ConfigError("more than one query", address=str(file), hint="quote SQL; --plot FILE draws")
+    if file and file.suffix not in SUFFIXES:
+        hint = "loader query NAME --plot out.png"
+        raise ConfigError(f"a picture ends in {', '.join(SUFFIXES)}", address=str(file), hint=hint)
+
+
+def parameters(texts: Sequence[str] | None) -> dict[str, str]:
+    """The values of `--param NAME=VALUE`, as they were typed. Raises ConfigError."""
+    found: dict[str, str] = {}
+    for text in texts or ():
+        name, sign, value = text.partition("=")
+        if not sign or not name.isidentifier():
+            hint = "--param day=2026-03-03"
+            raise ConfigError(f"{text} is not NAME=VALUE", address="--param", hint=hint)
+        if found.setdefault(name, value) != value:
+            raise ConfigError(f"two values for {name}", address="--param")
+    return found
+
+
+def _draw(context: Context, what: str, result: pa.Table, file: Path | None, given: dict[str, str]) -> None:
+    from loader.analytics import analytics
+    from loader.cli.plot import bars, picture
+    from loader.cli.plot.chart import chart
+
+    known = analytics().get(what)
+    drawn = chart(result, known.drawing if known else None)
+    if file is None:
+        bars.draw(drawn, context.output, context.console)
+        return
+    title = known.title if known else f"{drawn.values} by {drawn.axis}"
+    shown = ", ".join(f"{name} = {value}" for name, value in given.items())
+    picture.draw(drawn, f"{title} ({shown})" if shown else title, file)
+    context.console.print(f"wrote {file}", markup=False)
 
 
 def _list(context: Context) -> None:
-    from loader.warehouse.question import analytics
+    from loader.analytics import analytics
 
-    known = analytics()
-    text = "\n".join(f"{name:<22} {sentence}" for name, sentence in known.items())
-    context.emit({"analytics": [{"name": name, "about": about} for name, about in known.items()]}, text)
+    known = analytics().values()
+    text = "\n".join(f"{each.name:<22} {each.about}" for each in known)
+    told = [{"name": each.name, "about": each.about, "parameters": each.parameters} for each in known]
+    context.emit({"analytics": told}, text)
 
 
-def _result(context: Context, what: str, timeout: str) -> pa.Table:
+def _result(context: Context, what: str, timeout: str, given: dict[str, str]) -> pa.Table:
     from loader.warehouse.ask import Asker
 
     with Asker() as asker:  # first of all: it takes as long to get ready as we do
         seconds = _seconds(timeout)
-        result = asker.ask(context.config(), what, seconds)
+        result = asker.ask(context.config(), what, seconds, given)
     if asker.age is not None:
         context.console.print(f"from the published copy, {asker.age:.0f} s old")
     return result

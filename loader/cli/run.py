@@ -26,6 +26,7 @@ def run(
     accept_loss: AcceptLoss = None,
 ) -> None:
     """Load as a stream, as a member of the consumer group, until SIGTERM or SIGINT."""
+    from loader.cli.watching import load_metrics
     from loader.cli.wiring import Bounds, stream
 
     bounds = Bounds(
@@ -34,5 +35,8 @@ def run(
         new_warehouse=new_warehouse,
         accept_loss=ranges(ctx.obj.config(), accept_loss),
     )
-    result, _ = stream(ctx.obj.config(), bounds, lambda early: ctx.obj.emit(early, sentence(early)))
+    with load_metrics(ctx.obj.config()) as metrics:
+        result, _ = stream(
+            ctx.obj.config(), bounds, lambda early: ctx.obj.emit(early, sentence(early)), metrics
+        )
     ctx.obj.emit(result, sentence(result))

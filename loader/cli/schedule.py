@@ -30,6 +30,7 @@ PATIENCE = 5.0  # seconds over limits.stop after which a job that does not end i
 
 def schedule(ctx: typer.Context) -> None:
     """Run the jobs of the configuration by cron or interval, one at a time, until SIGTERM or SIGINT."""
+    from loader.cli.watching import job_metrics
     from loader.schedule.child import Child, Turn
     from loader.schedule.conduct import conduct
     from loader.schedule.timetable import Timetable
@@ -43,11 +44,14 @@ def schedule(ctx: typer.Context) -> None:
     def start(job: Job, lock: int) -> Ended:
         return child.run(_command(context, job), lock)
 
-    with _signals(timetable, child, config.limits.stop + PATIENCE) as received:
+    with (
+        job_metrics(config) as metrics,
+        _signals(timetable, child, config.limits.stop + PATIENCE) as received,
+    ):
         timetable.start()
         log.begun(timetable)
         try:
-            conduct(timetable, turn, start, log)
+            conduct(timetable, turn, start, (log, *metrics))
         finally:
             timetable.close()
     result = {"pipeline": config.pipeline, "outcome": "stopped", "runs": log.runs, "failed": log.failed}
@@ -125,13 +129,14 @@ class Log:
     def ended(self, job: Job, run: Run, retry_in: float | None) -> None:
         """One line, and one row; a row that cannot be written now comes with the next one."""
         from loader.observe.logs import logger
+        from loader.runs import FAILED
         from loader.warehouse.history import record
 
         self.runs += 1
         facts: dict[str, Any] = {"job": job.job, "outcome": run.outcome, "exit_code": run.exit_code}
         facts |= {"seconds": round(run.seconds, 2)}
         facts |= {name: count for name, count in run.counts.items() if count}
-        if run.outcome in ("error", "killed"):
+        if run.outcome in FAILED:
             self.failed += 1
             facts |= {"error": run.error} if run.error else {}
             facts |= {"again_in": retry_in} if retry_in is not None else {}

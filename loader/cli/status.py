@@ -11,14 +11,12 @@ import typer
 
 from loader import cron
 from loader.cli.freshness import freshness, sentence
-from loader.errors import ActionNeeded, BrokerAway, ComparisonFailed
-from loader.plural import counted
+from loader.errors import ActionNeeded, BrokerAway, ComparisonFailed, ConfigError
 
 if TYPE_CHECKING:
     from loader.cli.context import Context
     from loader.config import Config, Job
 
-SHOWN = 5  # reasons
 STALLED_AFTER = 3  # times batch.wait without a commit, with lag
 
 
@@ -27,8 +25,12 @@ def status(
     check: Annotated[
         bool, typer.Option("--check", help="Exit 3 when stalled, failed or stale; for health checks.")
     ] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Show it until Ctrl-C, in a terminal.")] = False,
 ) -> None:
     """Show where the pipeline stands: offsets, lag, last batch, totals, quarantine, schedule."""
+    if watch:
+        _watch(ctx.obj)
+        return
     result = report(ctx.obj.config())
     ctx.obj.emit(result, lambda: _print(ctx.obj, result))
     if check and result["state"] in ("stalled", "failed"):
@@ -185,72 +187,21 @@ def attach_line(config: Config) -> str:
 
 
 def _print(context: Context, result: dict[str, Any]) -> None:
-    from rich.table import Table
+    from loader.cli.overview import parts
 
-    out = context.output
-    out.print(f"pipeline {result['pipeline']}: {result['state']}", markup=False)
-    if result["problem"]:
-        out.print(result["problem"], markup=False)
-    if result["published_age_s"] is not None:
-        out.print(f"(from the published copy, {result['published_age_s']:.0f} s old)")
-    table = Table("partition", "committed", "low", "end", "lag")
-    for row in result["partitions"]:
-        table.add_row(*("?" if value is None else f"{value:,}" for value in row.values()))
-    if result["partitions"]:
-        out.print(table)
-    totals = ", ".join(counted(count, name) for name, count in result["totals"].items())
-    out.print(f"totals: {totals}")
-    if result["last_success"]:
-        lag = "unknown" if result["lag"] is None else counted(result["lag"], "records")
-        out.print(f"last commit: {result['last_success']}, lag {lag}")
-    if result["freshness"]:
-        out.print(sentence(result["freshness"]))
-    if result["quarantine"]["open"]:
-        out.print(f"quarantine: {result['quarantine']['open']:,} open")
-        reasons = list(result["quarantine"]["by_reason"].items())
-        for reason, records in reasons[:SHOWN]:
-            out.print(f"  {records:,} x {reason}", markup=False)
-        if len(reasons) > SHOWN:
-            out.print(f"  and {counted(len(reasons) - SHOWN, 'more reasons')}: loader quarantine list")
-    _print_schedule(context, result)
-    _print_gaps(context, result["gaps"])
-    _print_unknown(context, **result["unknown_fields"])
-    out.print(f"read it with: {result['attach']}", markup=False)
+    for part in parts(result):
+        context.output.print(part)
+    context.output.print(f"read it with: {result['attach']}", markup=False)
 
 
-def _print_schedule(context: Context, result: dict[str, Any]) -> None:
-    if result["schedule"]:
-        context.output.print("schedule (while `loader schedule` runs):")
-    for job in result["schedule"]:
-        at = f", next {job['next']}" if job["next"] else ""
-        context.output.print(f"  {' '.join([job['job'], *job['args']])}: {job['when']}{at}", markup=False)
-    if run := result["last_run"]:
-        said = f"{run['outcome'].replace('_', ' ')}, exit code {run['exit_code']}"
-        context.output.print(
-            f"last run: {run['job']} at {run['started_at']}, {said}: loader runs", markup=False
-        )
+def _watch(context: Context) -> None:
+    from rich.console import Console
 
+    from loader.cli.live import watch
 
-def _print_gaps(context: Context, gaps: list[dict[str, Any]]) -> None:
-    for gap in gaps[:SHOWN]:
-        place = f"[{gap['partition']}]:{gap['begin']}-{gap['end']}"
-        context.output.print(
-            f"accepted gap: {place}, {counted(gap['end'] - gap['begin'], 'offsets')}, {gap['committed_at']}",
-            markup=False,
-        )
-    if len(gaps) > SHOWN:
-        context.output.print(
-            f"  and {counted(len(gaps) - SHOWN, 'more accepted gaps')}: loader status --json"
-        )
-
-
-def _print_unknown(context: Context, policy: str, fields: list[dict[str, Any]]) -> None:
-    if not fields:
-        return
-    sample = ", from a sample of each batch" if policy == "ignore" else ""
-    context.output.print(f'fields in no column (unknown_fields = "{policy}"{sample}):', markup=False)
-    for each in fields[:SHOWN]:
-        share = f"{each['share']:.1%} of {counted(each['looked_at'], 'records')}"
-        context.output.print(f"  {each['field']}: first at {each['first']}, in {share}", markup=False)
-    if len(fields) > SHOWN:
-        context.output.print(f"  and {len(fields) - SHOWN} more: loader status --json")
+    console = Console(highlight=False)
+    if context.json or not console.is_terminal:
+        hint = "loader status --json, again and again"
+        raise ConfigError("is for a terminal, and this is none", address="--watch", hint=hint)
+    config = context.config()
+    watch(lambda: report(config), console)

@@ -10,7 +10,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Any, Self
 import pyarrow as pa
 
 from loader.batching import Batcher, BatchPolicy
-from loader.engine import load, supervise
+from loader.engine import Observer, load, supervise
 from loader.guards import not_loaded_elsewhere
 from loader.model import Span
 from loader.observe.logs import logger
+from loader.observe.several import Several
 from loader.observe.tally import Tally
 from loader.stopping import Stop
 
@@ -50,11 +51,15 @@ class Bounds:
 
 
 def stream(
-    config: Config, bounds: Bounds, farewell: Callable[[dict[str, Any]], None] = lambda _: None
+    config: Config,
+    bounds: Bounds,
+    farewell: Callable[[dict[str, Any]], None] = lambda _: None,
+    observers: Sequence[Observer] = (),
 ) -> tuple[dict[str, Any], int]:
     """Load until caught up, stopped or at a limit; the result and the signal that stopped it (or 0).
 
-    `farewell` gets the result if the process must end before this function can return.
+    `farewell` gets the result if the process must end before this function can return. `observers` hear
+    of everything.
     """
     default = BATCH_UNREACHABLE if bounds.batch_run else STREAM_UNREACHABLE
     stop = Stop(
@@ -72,13 +77,14 @@ def stream(
         farewell(tally.result(config.pipeline, "stopped"))
 
     with _lean_memory(), Signals(stop, config.limits.stop, say_farewell) as signals:
-        supervise(lambda: _attempt(config, bounds, stop, tally), stop, tally, time.sleep)
+        observer = Several(tally, *observers)
+        supervise(lambda: _attempt(config, bounds, stop, observer), stop, observer, time.sleep)
     outcome = "stopped" if stop.requested else "limit_reached" if stop.limit_reached() else "caught_up"
     return tally.result(config.pipeline, outcome), signals.received
 
 
 @contextmanager
-def _attempt(config: Config, bounds: Bounds, stop: Stop, tally: Tally) -> Iterator[Callable[[], None]]:
+def _attempt(config: Config, bounds: Bounds, stop: Stop, observer: Observer) -> Iterator[Callable[[], None]]:
     """A fresh warehouse and a fresh source, closed at the end whatever happens."""
     from loader.kafka.source import KafkaSource
     from loader.warehouse.store import DuckWarehouse
@@ -93,7 +99,7 @@ def _attempt(config: Config, bounds: Bounds, stop: Stop, tally: Tally) -> Iterat
         ) as source,
     ):
         batcher = Batcher(policy, time.monotonic)
-        yield lambda: load(source, warehouse, batcher, stop, tally, time.sleep)
+        yield lambda: load(source, warehouse, batcher, stop, observer, time.sleep)
 
 
 def _may_begin(config: Config, *, embedded: bool) -> None:

@@ -10,14 +10,12 @@ from loader import cron
 from loader.config import values
 from loader.config.section import Section, key
 
-JOBS = ("load", "maintain")
-LATER = ("refresh", "export")
+JOBS = ("load", "maintain", "refresh", "export")
 
 
 def _job(name: str) -> str:
     if name not in JOBS:
-        words = " or ".join(f'"{job}"' for job in JOBS)
-        raise ValueError(f"must be {words} ({' and '.join(LATER)} are not supported yet)")
+        raise ValueError(f"must be one of {', '.join(JOBS)}")
     return name
 
 
@@ -35,7 +33,7 @@ def _zone(name: str) -> str:
 class Job(Section):
     """`[[schedule]]`: one job of `loader schedule`."""
 
-    job: Annotated[str, AfterValidator(_job)] = key("Verb to run: load or maintain.", "text")
+    job: Annotated[str, AfterValidator(_job)] = key("Verb to run: load, maintain, refresh or export.", "text")
     cron: Annotated[str, AfterValidator(_line)] | None = key(
         "When to run, as crontab means it (0 and 7 are Sunday); or every.",
         "text", default=None, shown="this or every",

@@ -16,7 +16,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, Secret
 from loader.config import client as client_rules
 from loader.config import values
 from loader.config.jobs import Freshness, Job, Maintain
+from loader.config.outputs import Refresh
 from loader.config.section import Section, key
+from loader.config.watching import Metrics
 from loader.types import SqlType, parse_type
 
 if TYPE_CHECKING:
@@ -266,6 +268,8 @@ class Config(Section):
     limits: Limits = Field(default_factory=Limits)
     freshness: Freshness = Field(default_factory=Freshness)
     maintain: Maintain = Field(default_factory=Maintain)
+    metrics: Metrics = Field(default_factory=Metrics)
+    refresh: Refresh = Field(default_factory=Refresh)
     schedule: Annotated[tuple[Job, ...], BeforeValidator(values.as_tables)] = ()
 
     _file: Path | None = PrivateAttr(default=None)

@@ -9,6 +9,7 @@ import sys
 import structlog
 
 from loader.secrets import redacted
+from loader.trail import batch_under_way
 
 
 class Formatter(structlog.stdlib.ProcessorFormatter):
@@ -38,6 +39,7 @@ def set_up(verbosity: int, log_format: str) -> None:
     level = {-1: logging.WARNING, 0: logging.INFO}.get(verbosity, logging.DEBUG)
     shared: list[structlog.typing.Processor] = [
         structlog.stdlib.add_log_level,
+        _add_batch,
         structlog.processors.TimeStamper(
             fmt="iso" if log_format == "json" else "%H:%M:%S", utc=log_format == "json"
         ),
@@ -67,6 +69,13 @@ def set_up(verbosity: int, log_format: str) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
+
+
+def _add_batch(_logger: object, _name: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Name the batch that the thread works on, unless the line names one itself."""
+    if (batch := batch_under_way()) is not None:
+        event.setdefault("batch", batch)
+    return event
 
 
 def logger() -> structlog.stdlib.BoundLogger:

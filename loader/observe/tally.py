@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from loader.model import Batch, Receipt, Totals
+from loader.model import Batch, Position, Receipt, Totals
 from loader.observe.logs import logger
 from loader.stopping import Stop
 
@@ -20,7 +22,11 @@ class Tally:
     batches: int = 0
     partitions: dict[int, dict[str, int]] = field(default_factory=dict)
     phases: dict[str, float] = field(default_factory=dict)
+    reasons: Counter[str] = field(default_factory=Counter)
     begun: float = field(default_factory=time.monotonic)
+
+    def began(self, positions: Mapping[int, Position]) -> None:
+        """Nothing: what was committed counts."""
 
     def committed(self, receipt: Receipt) -> None:
         """Add a batch that is durable."""
@@ -32,6 +38,7 @@ class Tally:
             known["end"] = span.end
         for phase, seconds in receipt.seconds.items():
             self.phases[phase] = self.phases.get(phase, 0.0) + seconds
+        self.reasons.update(receipt.reasons)
         counts = receipt.totals
         if receipt.kind == "accept":
             gaps = [f"[{span.partition}]:{span.begin}-{span.end}" for span in receipt.spans]
@@ -68,6 +75,7 @@ class Tally:
             "duplicates": counts.duplicates,
             "quarantined": counts.quarantined,
             "skipped": counts.skipped,
+            "reasons": dict(self.reasons.most_common()),
             "holes": counts.holes,
             "seconds": round(seconds, 3),
             "records_per_second": round(counts.consumed / seconds) if seconds else 0,

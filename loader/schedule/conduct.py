@@ -53,13 +53,18 @@ def conduct(
     clock: Clock,
     turn: Place,
     start: Callable[[Job, int], Ended],
-    observer: Observer,
+    observers: Sequence[Observer],
     pauses: Sequence[float] = PAUSES,
 ) -> None:
     """Run what is due until the schedule ends. A job that fails ends nothing but itself."""
+
+    def waiting() -> None:
+        for observer in observers:
+            observer.waiting()
+
     while job := clock.wait():
         for retry_in in (*pauses, None):
-            lock = turn.take(clock.pause, observer.waiting)
+            lock = turn.take(clock.pause, waiting)
             if lock is None:
                 return
             try:
@@ -67,7 +72,8 @@ def conduct(
                 ended = start(job, lock)
                 run = ended_run(job.job, "schedule", begun, ended.exit_code, ended.result)
                 again = retry_in if ended.exit_code == TEMPORARY else None
-                observer.ended(job, run, again)
+                for observer in observers:
+                    observer.ended(job, run, again)
             finally:
                 turn.give()
             if again is None or not clock.pause(again):

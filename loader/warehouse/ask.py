@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 
@@ -74,14 +75,22 @@ class Asker:
             if process.returncode < 0:
                 self._tidy_up()
 
-    def ask(self, config: Config, name_or_sql: str, timeout: float) -> pa.Table:
+    def ask(
+        self,
+        config: Config,
+        name_or_sql: str,
+        timeout: float,
+        parameters: Mapping[str, str] | None = None,
+    ) -> pa.Table:
         """The answer to a shipped query or to SQL, within `timeout` seconds; ask once.
+
+        `parameters` are the texts of what `$name` stands for.
 
         Raises ActionNeeded (refused, wrong, too long, too large), and what opening a warehouse raises.
         """
         import pyarrow as pa  # noqa: PLC0415 - while it is imported the process gets ready
 
-        self._put(_question(config, name_or_sql, timeout))
+        self._put(_question(config, name_or_sql, timeout) | {"parameters": dict(parameters or {})})
         try:
             with pa.ipc.open_stream(self._process.stdout) as stream:
                 schema, batches = stream.schema, self._taken(stream, config.limits.memory)

@@ -48,6 +48,7 @@ class Question:
     table: str
     pipeline: str
     sql: str
+    parameters: dict[str, str]
 
     @property
     def place(self) -> Place:
@@ -124,11 +125,15 @@ def _ask(question: Question) -> None:
         home.execute(statement("warehouse/lock_down", data=question.data))
         watch = Watch(home, question.timeout)
         try:
-            _send(answer(home, question.sql, question.table, question.pipeline), age)
+            _send(_answered(home, question), age)
         except BrokenPipeError:
             raise
         except (duckdb.Error, pa.ArrowException, MemoryError, OSError) as error:  # the stream wraps DuckDB's
             raise watch.error() if watch.over else in_words(error, question.sql) from error
+
+
+def _answered(home: duckdb.DuckDBPyConnection, question: Question) -> pa.RecordBatchReader:
+    return answer(home, question.sql, question.table, question.pipeline, question.parameters)
 
 
 def _send(batches: pa.RecordBatchReader, age: float | None) -> None:

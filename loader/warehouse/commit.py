@@ -60,7 +60,7 @@ def commit(  # noqa: PLR0913 - what the ledger says of it
         fail_point("after_commit")
     finally:
         cursor.unregister("ledger")
-    return Receipt(batch.id, split.seen + 1, batch.spans, split.totals, seconds, batch.kind)
+    return split.receipt(split.seen + 1)
 
 
 def take_head(cursor: duckdb.DuckDBPyConnection, seen: int) -> None:

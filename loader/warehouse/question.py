@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+import tomllib
+from collections.abc import Iterator, Mapping
+from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
 from typing import Any
 
@@ -17,7 +19,7 @@ import duckdb
 import pyarrow as pa
 
 from loader.errors import ActionNeeded
-from loader.statements import names, quote_identifier, source, statement
+from loader.statements import names, quote_identifier, statement
 
 READING = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN, duckdb.StatementType.RELATION)
 ROWS = 50_000  # of a batch of the result
@@ -35,20 +37,21 @@ TABLE_FUNCTIONS = frozenset(
 """What may stand in FROM with parentheses: it reads the query's own values or the warehouse."""
 
 _EXPLAIN = re.compile(r"\s*EXPLAIN(\s+ANALYZE\b|\s*\([^()]*\))?", re.IGNORECASE)
+NO_NUMBERS = ("NaN", "Infinity", "-Infinity")  # what TOML's nan and inf become: rather words
 OUTSIDE = "a query reaches the warehouse's tables and nothing else"
 ONLY_READS = "only one statement that reads is run here, such as SELECT"
 
 
-def analytics() -> dict[str, str]:
-    """The shipped analytics: name and the sentence in the header of each file."""
-    headers = {name: source(f"analytics/{name}").split("\n", 1)[0] for name in names("analytics")}
-    return {name: header.removeprefix("-- ") for name, header in headers.items()}
-
-
 def answer(
-    home: duckdb.DuckDBPyConnection, name_or_sql: str, table: str, pipeline: str
+    home: duckdb.DuckDBPyConnection,
+    name_or_sql: str,
+    table: str,
+    pipeline: str,
+    parameters: Mapping[str, str] | None = None,
 ) -> pa.RecordBatchReader:
     """Run one of the shipped analytics or SQL of the user; the batches come as they are made.
+
+    `parameters` are what `$name` stands for in it, as they were typed (see `typed`).
 
     Raises ActionNeeded for what does not only read, and DuckDB's errors (see `in_words`).
     """
@@ -57,8 +60,19 @@ def answer(
         sql = statement(f"analytics/{name_or_sql}", table=quote_identifier(table), pipeline=pipeline)
     _only_reads(home, sql)
     home.execute("USE lake")
-    result: pa.RecordBatchReader = home.execute(sql).to_arrow_reader(ROWS)
+    values = {name: typed(text) for name, text in (parameters or {}).items()}
+    result: pa.RecordBatchReader = home.execute(sql, values).to_arrow_reader(ROWS)
     return result
+
+
+def typed(text: str) -> Any:
+    """A parameter as TOML reads it (number, date, time, true, "text"), else the text itself."""
+    try:
+        tree = tomllib.loads(f"value = {text}", parse_float=Decimal)
+    except (ValueError, RecursionError, InvalidOperation):
+        return text
+    value = tree["value"] if tree.keys() == {"value"} else text
+    return value if not isinstance(value, dict) and str(value) not in NO_NUMBERS else text
 
 
 def in_words(error: Exception, name_or_sql: str) -> ActionNeeded:
@@ -69,6 +83,8 @@ def in_words(error: Exception, name_or_sql: str) -> ActionNeeded:
         near = get_close_matches(name_or_sql.casefold(), names("analytics"), n=1)
         words = f"no query is called {name_or_sql}"
         hint = f"loader query {near[0]}" if near else "loader query --list"
+    if "prepared statement parameters" in words or "excess parameters" in words:
+        hint = "each $name of the query needs one --param name=VALUE, and no other"
     if "Permission Error" in words:
         words = f"{OUTSIDE}: {words}"
     if isinstance(error, MemoryError) or "Out of Memory" in words or "bad_alloc" in words:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from loader.engine import Sleep, commit
 from loader.errors import FenceLost, HeadMoved, Restart
-from loader.model import Batch, Receipt, Totals
+from loader.model import Batch, Position, Receipt, Totals
 from loader.warehouse.quarantine import Place, Quarantine
 from loader.warehouse.wanted import Wanted
 
@@ -113,12 +113,16 @@ def _nothing_to_confirm() -> None:
 class _Log:
     """An `engine.Observer` that says as much as the log needs."""
 
+    def began(self, positions: Mapping[int, Position]) -> None:
+        """Nothing: no partition is read."""
+
     def committed(self, receipt: Receipt) -> None:
         """Nothing: the result says it."""
 
     def conflicted(self, batch: Batch, attempt: int) -> None:
         """Say that another writer was first."""
-        LOG.debug("batch %s: another writer committed first (%s)", batch.id, attempt)
+        del batch
+        LOG.debug("another writer committed first (%s)", attempt)
 
     def restarting(self, reason: Exception, pause: float) -> None:
         """Nothing: a retry is not restarted."""

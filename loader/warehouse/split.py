@@ -7,18 +7,19 @@ one knows yet; the warehouse is only read.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from loader.contract import Contract
 from loader.errors import QuarantineLimit, Restart
 from loader.failpoints import fail_point
-from loader.model import Batch, Totals
+from loader.model import Batch, Receipt, Totals
 from loader.statements import quote_identifier, statement
 from loader.warehouse.attach import INLINE_ROWS
 from loader.warehouse.files import make_folder, sync_new_file
@@ -52,6 +53,7 @@ class Split:
     parts: tuple[Part, ...]
     counts: pa.Table  # by partition, as sql/load/counts.sql
     totals: Totals
+    reasons: Mapping[str, int] = field(default_factory=dict)  # of what a load refused, and how often
 
     @property
     def batch(self) -> Batch:
@@ -62,6 +64,20 @@ class Split:
     def file(self) -> Path | None:
         """The Parquet file of the target rows, where there is one."""
         return next((part.file for part in self.parts if part.schema == "main"), None)
+
+    def receipt(self, seq: int) -> Receipt:
+        """What is durable once the batch is committed as change `seq`."""
+        batch, newest = self.batch, pc.max(self.counts["max_event_time"]).as_py()
+        return Receipt(
+            batch.id,
+            seq,
+            batch.spans,
+            self.totals,
+            self.staged.seconds,
+            batch.kind,
+            self.reasons,
+            newest.timestamp() if newest else None,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +110,7 @@ class Splitter:
         with phase(staged.seconds, "write"):
             parts = tuple(self._parts(staged.batch, totals))
         fail_point("after_write")
-        return Split(staged, seen, parts, counts, totals)
+        return Split(staged, seen, parts, counts, totals, self._reasons(staged.batch, totals))
 
     def foresee(self, staged: Staged) -> Totals:
         """What the batch would add by what is committed now; nothing is written."""
@@ -176,6 +192,12 @@ class Splitter:
             file.unlink(missing_ok=True)  # a part of it would keep a full disk full
             raise
         return replace(part, file=file)
+
+    def _reasons(self, batch: Batch, totals: Totals) -> dict[str, int]:
+        if batch.kind != "load" or not totals.quarantined:
+            return {}
+        sql = statement("load/reasons", refused=names(batch)["refused"])
+        return dict(self.cursor.execute(sql).fetchall())
 
     def _refused_bytes(self, batch: Batch) -> int:
         return one(self.cursor.execute(statement("load/refused_bytes", refused=names(batch)["refused"])))

@@ -199,8 +199,7 @@ class DuckWarehouse:
 
     def _settle(self, split: Split, unknown: CommitFailed) -> Receipt:
         """Learn by a write whether the batch is in. Raises Restart when it is not."""
-        batch, seq = split.batch, self._settled(split.batch.id, unknown)
-        return Receipt(batch.id, seq, batch.spans, split.totals, split.staged.seconds, batch.kind)
+        return split.receipt(self._settled(split.batch.id, unknown))
 
     def _settled(self, batch: int, unknown: CommitFailed) -> int:
         self.close()

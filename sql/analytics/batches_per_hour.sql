@@ -1,4 +1,5 @@
 -- Batches per hour of commit: how many, how large, and how far behind the events they were.
+-- Plot: records by hour per kind
 SELECT
     strftime(time_bucket(INTERVAL 1 hour, committed_at), '%Y-%m-%d %H:00') AS hour,
     kind,

@@ -1,4 +1,5 @@
 -- Busiest hours: orders by hour of the day and day of the week (1 is Monday), in UTC.
+-- Plot: orders by hour per weekday
 SELECT
     isodow(timestamp) AS weekday,
     hour(timestamp) AS hour,

@@ -1,4 +1,5 @@
 -- Cohorts: customers by the week of their first purchase, and how many came back one, two and three weeks later.
+-- Plot: customers, week_1, week_2, week_3 by week
 WITH purchases AS (
     SELECT DISTINCT user_id, date_trunc('week', timestamp)::DATE AS week
     FROM {{ table }}

@@ -1,4 +1,5 @@
 -- Duplicates and refusals per day of commit, as first loaded: `loader status` counts records where they stand now.
+-- Plot: duplicates, quarantined by day
 SELECT
     strftime(committed_at, '%Y-%m-%d') AS day,
     sum(consumed)::BIGINT AS consumed,

@@ -1,4 +1,5 @@
 -- Late arrivals: per day of the event, how many reached Kafka more than a minute, an hour or a day after it.
+-- Plot: after_a_minute, after_an_hour, after_a_day by day
 SELECT
     strftime(timestamp, '%Y-%m-%d') AS day,
     count(*) AS orders,

@@ -1,4 +1,5 @@
 -- Load delay: seconds from the Kafka timestamp to the commit, as percentiles per hour of commit.
+-- Plot: p50_s, p95_s, p99_s by hour
 SELECT
     strftime(time_bucket(INTERVAL 1 hour, b.committed_at), '%Y-%m-%d %H:00') AS hour,
     count(*) AS records,

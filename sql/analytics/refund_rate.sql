@@ -1,4 +1,5 @@
 -- Refund rate: refunds per day and currency as a share of orders and of revenue, in percent.
+-- Plot: percent_of_orders by day per currency
 SELECT
     strftime(timestamp, '%Y-%m-%d') AS day,
     currency,

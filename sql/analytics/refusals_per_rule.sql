@@ -1,4 +1,5 @@
 -- Refusals: records in quarantine by column and rule, with the first and the newest of each.
+-- Plot: records by rule per column, state
 SELECT
     reason ->> '$.column' AS "column",
     reason ->> '$.rule' AS rule,

@@ -1,4 +1,5 @@
 -- Repeat customers: how many customers bought once, twice, three to five times, or more often.
+-- Plot: customers by purchases
 WITH customers AS (
     SELECT user_id, count(*) AS purchases
     FROM {{ table }}

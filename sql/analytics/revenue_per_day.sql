@@ -1,4 +1,5 @@
 -- Revenue per day and currency: purchases less refunds, orders, customers, and the mean order.
+-- Plot: revenue by day per currency
 SELECT
     strftime(timestamp, '%Y-%m-%d') AS day,
     currency,

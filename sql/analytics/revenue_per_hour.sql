@@ -1,4 +1,5 @@
 -- Revenue per hour and currency: purchases less refunds, and how many orders of each.
+-- Plot: revenue by hour per currency
 SELECT
     strftime(time_bucket(INTERVAL 1 hour, timestamp), '%Y-%m-%d %H:00') AS hour,
     currency,

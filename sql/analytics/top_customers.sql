@@ -1,4 +1,5 @@
 -- Top customers: the 20 who spent most in one currency, less what was refunded.
+-- Plot: spent by user_id per currency
 SELECT
     user_id,
     currency,

@@ -1,4 +1,4 @@
--- The tables of the lake. Output: schema_name, table_name.
+-- The tables of the lake, materialised analytics included. Output: schema_name, table_name.
 SELECT schema_name, table_name FROM duckdb_tables()
-WHERE database_name = 'lake' AND schema_name IN ('main', 'loader')
+WHERE database_name = 'lake'
 ORDER BY ALL;

@@ -1,6 +1,6 @@
 -- The newest load of the pipeline. Parameters: pipeline.
 -- Output: batch, seq, worker, committed_at (ISO, UTC), age_s, consumed, loaded, duplicates,
--- quarantined, skipped, newest event time of all batches that stand (ISO, UTC), its age in seconds.
+-- quarantined, skipped, newest event time of all batches that stand (seconds since the epoch), its age in seconds.
 WITH stands AS (
     SELECT max(b.max_event_time) AS newest
     FROM lake.loader.batches AS b
@@ -10,7 +10,7 @@ WITH stands AS (
 SELECT
     batch, seq, worker, strftime(committed_at, '%Y-%m-%dT%H:%M:%SZ') AS committed_at, epoch(now()) - epoch(committed_at) AS age_s,
     consumed, loaded, duplicates, quarantined, skipped,
-    (SELECT strftime(newest, '%Y-%m-%dT%H:%M:%SZ') FROM stands) AS newest_event,
+    (SELECT epoch(newest) FROM stands) AS newest_event,
     (SELECT epoch(now()) - epoch(newest) FROM stands) AS event_age_s
 FROM lake.loader.batches
 WHERE pipeline = $pipeline AND kind = 'load'

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from loader.analytics import analytics
 from loader.config import Config
 from loader.model import Identity
 from loader.warehouse import question
-from loader.warehouse.question import analytics
 from loader.warehouse.reading import Reader
 from loader.warehouse.store import DuckWarehouse
 from tests.making import KINDS, ORDER_COLUMNS, batch, make_config, order
@@ -58,12 +58,14 @@ def loaded(request: pytest.FixtureRequest, tmp_path: Path) -> Config:
 
 def answer(config: Config, name: str, *columns: str) -> list[tuple[Any, ...]]:
     """The rows of an analytics query; numbers as they print, some columns or all."""
+    given = PARAMETERS.get(name)
     with Reader(config) as reader:
-        found = question.answer(reader.home, name, config.table.name, config.pipeline).read_all()
+        found = question.answer(reader.home, name, config.table.name, config.pipeline, given).read_all()
     rows = found.select(list(columns) or found.column_names).to_pylist()
     return [tuple(float(v) if isinstance(v, (Decimal, float)) else v for v in row.values()) for row in rows]
 
 
+PARAMETERS = {"one_day": {"day": "2026-02-25"}, "one_customer": {"user_id": "1"}}
 EXPECTED: dict[str, list[tuple[Any, ...]]] = {
     "revenue_per_hour": [
         ("2026-02-25 06:00", "EUR", 6.0, 1, 1),
@@ -103,6 +105,16 @@ EXPECTED: dict[str, list[tuple[Any, ...]]] = {
         ("2026-02-16", "USD", 0, 0.0, 0.0),
     ],
     "busiest_hours": [(3, 6, 3, 60.0), (1, 10, 1, 20.0), (3, 5, 1, 20.0)],
+    "one_day": [
+        ("05:00", "EUR", 20.0, 1, 0, 1),
+        ("06:00", "EUR", 6.0, 1, 1, 1),
+        ("06:00", "USD", 5.0, 1, 0, 1),
+    ],
+    "one_customer": [
+        ("2026-02-25 05:00:00", "ORD000001", "purchase", 20.0, "EUR", 20.0),
+        ("2026-02-25 06:12:30", "ORD000004", "refund", 4.0, "EUR", 16.0),
+        ("2026-02-25 06:13:00", "ORD000000", "purchase", 10.0, "EUR", 26.0),
+    ],
     "refusals_per_rule": [
         ("amount", "check", "open", 1, "0@6", "2026-02-25 06:13", "2026-02-25 06:13"),
         ("amount", "missing", "open", 1, "0@7", "2026-02-25 06:13", "2026-02-25 06:13"),
@@ -126,6 +138,14 @@ def test_the_counts_of_the_ledger_are_right(loaded: Config, name: str) -> None:
     """Of the queries about the load itself, what does not depend on the time of the test."""
     columns, expected = PARTS[name]
     assert answer(loaded, name, *columns) == expected
+
+
+@pytest.mark.parametrize("name", sorted(EXPECTED.keys() | PARTS.keys()))
+def test_what_is_drawn_are_columns(loaded: Config, name: str) -> None:
+    """The header's `Plot:` names columns of the answer."""
+    drawing = analytics()[name].drawing
+    assert drawing
+    answer(loaded, name, *drawing.values, drawing.axis, *drawing.series)
 
 
 def test_no_query_is_without_its_answer_here() -> None:

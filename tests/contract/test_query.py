@@ -28,7 +28,7 @@ from loader.warehouse.store import DuckWarehouse
 from tests.making import KINDS, batch, make_config, order
 from tests.servers.command import REPOSITORY
 
-Ask = Callable[[str], pa.Table]
+Ask = Callable[..., pa.Table]
 
 LONG = "SELECT count(*) FROM range(100000000000) AS a(i) WHERE i % 7 = 3"
 OUTSIDE = "reaches the warehouse's tables and nothing else"
@@ -72,9 +72,9 @@ def locked(loaded: Config) -> Iterator[Ask]:
         data = str(loaded.warehouse.data_path) if loaded.warehouse.kind == "ducklake" else ""
         home.execute(statement("warehouse/lock_down", data=data))
 
-        def ask_it(sql: str) -> pa.Table:
+        def ask_it(sql: str, **parameters: str) -> pa.Table:
             try:
-                return answer(home, sql, "orders", "orders").read_all()
+                return answer(home, sql, "orders", "orders", parameters).read_all()
             except (duckdb.Error, pa.ArrowException) as error:
                 raise in_words(error, sql) from error
 
@@ -294,6 +294,40 @@ def _until(condition: Any) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("2026-03-03", "DATE"),
+        ("2026-03-03T10:30:00Z", "TIMESTAMP WITH TIME ZONE"),
+        ("7", "INTEGER"),
+        ("12.50", "DECIMAL(4,2)"),
+        ("true", "BOOLEAN"),
+        ("EUR", "VARCHAR"),
+        ('"7"', "VARCHAR"),
+        ("nan", "VARCHAR"),
+        ("7'; DROP TABLE orders; --", "VARCHAR"),
+        ("", "VARCHAR"),
+    ],
+)
+def test_a_parameter_has_the_type_that_it_looks_like(locked: Ask, text: str, kind: str) -> None:
+    """As TOML reads it, exactly; everything else is a text, and never SQL."""
+    found = locked("SELECT typeof($a) AS kind, $a::VARCHAR AS a", a=text).to_pylist()[0]
+    assert found["kind"] == kind
+    if kind == "VARCHAR":
+        assert found["a"] == text.strip('"')
+
+
+def test_parameters_are_bound_in_the_process_too(loaded: Config) -> None:
+    """Compared with a column; a missing one and one too many are one line with the way on."""
+    sql = "SELECT count(*) AS n FROM orders WHERE timestamp >= $day AND user_id = $user"
+    with Asker() as asker:
+        found = asker.ask(loaded, sql, 60, {"day": "2026-03-03", "user": "3"})
+    assert found["n"].to_pylist() == [15]
+    for given in ({"day": "2026-03-03"}, {"day": "2026-03-03", "user": "3", "more": "1"}):
+        with Asker() as asker, pytest.raises(ActionNeeded, match="--param name=VALUE"):
+            asker.ask(loaded, sql, 60, given)
 
 
 def test_names_of_columns_may_stand_twice(loaded: Config) -> None:

@@ -247,7 +247,7 @@ def test_an_option_without_key_or_value_is_a_mistake(tmp_path: Path, option: str
     [
         ('job = "load"', "schedule[0].cron: give either cron or every"),
         ('job = "load"\ncron = "* * * * *"\nevery = "5s"', "schedule[0].cron: give either cron or every"),
-        ('job = "refresh"\nevery = "5s"', "refresh and export are not supported yet"),
+        ('job = "run"\nevery = "5s"', "must be one of load, maintain, refresh, export"),
         (
             'jobb = "load"\njob = "load"\nevery = "5s"',
             "schedule[0].jobb: unknown key; did you mean schedule[0].job?",

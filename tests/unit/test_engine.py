@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -68,6 +68,11 @@ class Watch:
     receipts: list[Receipt] = field(default_factory=list)
     conflicts: int = 0
     restarts: list[Exception] = field(default_factory=list)
+    begun: dict[int, int] = field(default_factory=dict)
+
+    def began(self, positions: Mapping[int, Position]) -> None:
+        """Keep where reading begins."""
+        self.begun.update({partition: position.offset for partition, position in positions.items()})
 
     def committed(self, receipt: Receipt) -> None:
         """Count it."""
@@ -172,6 +177,7 @@ def test_a_load_ends_at_the_end_with_what_is_left() -> None:
     assert bench.shared.receipts[0].totals.holes == 2
     assert bench.topic.acknowledged == {0: 7, 1: 3}
     assert {p: at.offset for p, at in bench.shared.offsets.items()} == {0: 7, 1: 3}
+    assert bench.watch.begun == {0: 0, 1: 0}
 
 
 def test_batches_are_due_by_records() -> None:

@@ -169,17 +169,25 @@ def test_airflow_tries_again_only_what_may_help(
         assert facts["start_date"].tzinfo == UTC
 
 
-def test_the_page_shows_jobs_that_load(tmp_path: Path) -> None:
-    """The TOML of docs/scheduling.md is a configuration, its commands exist, and its links lead somewhere."""
+@pytest.mark.parametrize(
+    ("name", "verbs"),
+    [
+        ("scheduling", {"schedule", "runs", "maintain", "status"}),
+        ("watching", {"status", "load"}),
+        ("reading", set()),
+    ],
+)
+def test_a_page_shows_what_there_is(tmp_path: Path, name: str, verbs: set[str]) -> None:
+    """The TOML of a page is a configuration, its commands exist, and its links lead somewhere."""
     import tomllib
 
-    page = (DOCS / "scheduling.md").read_text()
+    page = (DOCS / f"{name}.md").read_text()
     base = tomllib.loads((DOCS.parent / "config" / "orders.toml").read_text())
     blocks = re.findall(r"^```toml\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
     assert blocks
     for block in blocks:
         config_from({**base, **tomllib.loads(block)}, tmp_path)
     commands = re.findall(r"^\$ loader (.*)$", page, re.MULTILINE)
-    assert {accepted(shlex.split(words)) for words in commands} >= {"schedule", "runs", "maintain", "status"}
+    assert {accepted(shlex.split(words)) for words in commands} >= verbs
     for target in re.findall(r"\]\((?!http)([^)#]+)\)", page):
         assert (DOCS / target).exists(), target

@@ -119,7 +119,7 @@ class Script:
 def test_a_failure_ends_nothing_and_75_is_tried_again() -> None:
     """Exit 1 waits for its next time; 75 is run again after pauses, each in a turn of its own."""
     script = Script([job()] * 3, [1, 75, 0, 75, 75, 75])
-    conduct(script, script, script.start, script, pauses=(5.0, 15.0))
+    conduct(script, script, script.start, (script,), pauses=(5.0, 15.0))
     assert [told for told in script.told if not isinstance(told, str)] == [
         (1, None), (75, 5.0), 5.0, (0, None), (75, 5.0), 5.0, (75, 15.0), 15.0, (75, None),
     ]  # fmt: skip
@@ -129,7 +129,7 @@ def test_a_failure_ends_nothing_and_75_is_tried_again() -> None:
 def test_a_stop_ends_the_pause_before_another_try() -> None:
     """A schedule that ends while it waits for another try does not try again."""
     script = Script([job()], [75], goes_on=False)
-    conduct(script, script, script.start, script)
+    conduct(script, script, script.start, (script,))
     assert script.told == ["take", (75, 5.0), "give", 5.0]
 
 

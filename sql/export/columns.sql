@@ -1,0 +1,2 @@
+-- The columns of an answer, without its rows. Input: the SELECT.
+SELECT * FROM ({{ select }}) LIMIT 0

@@ -1,0 +1,2 @@
+-- The whole target table: the contract's columns, then the loader's own.
+SELECT * FROM {{ table }}

@@ -1,0 +1,2 @@
+-- How many rows a staged answer has. Output: rows.
+SELECT count(*) FROM memory.main.{{ name | ident }};

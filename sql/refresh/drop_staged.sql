@@ -1,0 +1,2 @@
+-- Forget a staged answer.
+DROP TABLE IF EXISTS memory.main.{{ name | ident }};

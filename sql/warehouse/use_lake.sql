@@ -1,0 +1,2 @@
+-- Let names without a database mean those of the warehouse, on this cursor.
+USE lake;

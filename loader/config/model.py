@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, Secret
 
 from loader.config import client as client_rules
 from loader.config import values
+from loader.config.derive import Derive
 from loader.config.jobs import Freshness, Job, Maintain
 from loader.config.section import Section, key
 from loader.types import SqlType, parse_type
@@ -266,6 +267,7 @@ class Config(Section):
     limits: Limits = Field(default_factory=Limits)
     freshness: Freshness = Field(default_factory=Freshness)
     maintain: Maintain = Field(default_factory=Maintain)
+    derive: Annotated[tuple[Derive, ...], BeforeValidator(values.as_tables)] = ()
     schedule: Annotated[tuple[Job, ...], BeforeValidator(values.as_tables)] = ()
 
     _file: Path | None = PrivateAttr(default=None)

@@ -132,3 +132,22 @@ CREATE TABLE lake.loader.runs (
     counts VARCHAR NOT NULL,          -- JSON: what the verb says that it has done
     error VARCHAR                     -- one line; NULL where all went well
 );
+
+-- The derived tables, and how each is made. A worker whose configuration says otherwise does not write.
+CREATE TABLE lake.loader.derived (
+    pipeline VARCHAR NOT NULL,
+    name VARCHAR NOT NULL,            -- of the table, in the schema main
+    digest VARCHAR NOT NULL,          -- of its SQL, key, columns and what becomes of its rows
+    seq BIGINT NOT NULL,              -- the head's number of the change that made it, or made it anew
+    sent BIGINT NOT NULL              -- rows of the outbox up to this number of the head have been delivered
+);
+
+-- Rows of derived tables that go to Kafka, each key once. Written with the batch, sent afterwards, never deleted.
+CREATE TABLE lake.loader.outbox (
+    pipeline VARCHAR NOT NULL,
+    name VARCHAR NOT NULL,            -- of the derived table
+    id VARCHAR NOT NULL,              -- the values of its key, joined with |: the message's key
+    batch BIGINT NOT NULL,            -- the batch that found it
+    seq BIGINT NOT NULL,              -- the head's number of the commit that added it
+    payload VARCHAR NOT NULL          -- the row as JSON: the message's value
+);

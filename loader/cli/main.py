@@ -24,6 +24,7 @@ from loader.cli import (
     plan,
     quarantine,
     query,
+    rebuild,
     replay,
     rewind,
     run,
@@ -71,6 +72,7 @@ VERBS: dict[str, Callable[..., Any]] = {
     "verify": verify.verify,
     "query": query.query,
     "rewind": rewind.rewind,
+    "rebuild": rebuild.rebuild,
     "guarantees": guarantees.guarantees,
     "trace": trace.trace,
 }

@@ -66,6 +66,10 @@ def report(config: Config) -> dict[str, Any]:
             "policy": config.table.unknown_fields,
             "fields": [_unknown(row, config.kafka.topic) for row in facts["unknown"]],
         },
+        "derived": [
+            {"table": row["name"], "queued": row["queued"], "waiting": row["waiting"]}
+            for row in facts["derived"]
+        ],
         "gaps": facts["gaps"],
         "schedule": [_job(job, datetime.now(UTC)) for job in config.schedule],
         "last_run": facts["run"],
@@ -82,7 +86,7 @@ def _warehouse(config: Config) -> dict[str, Any]:
         reader = Reader(config)
     except ActionNeeded:
         empty: dict[str, Any] = {"offsets": [], "last": {}, "totals": {}, "reasons": {}, "states": {}}
-        return {**empty, "unknown": [], "gaps": [], "run": None, "age": None, "recorded": None}
+        return {**empty, "unknown": [], "gaps": [], "derived": [], "run": None, "age": None, "recorded": None}
     with reader:
         known = reader.contract.known_fields  # a field may have become a column since
         return {
@@ -97,6 +101,7 @@ def _warehouse(config: Config) -> dict[str, Any]:
             "unknown": [
                 row for row in reader.of_pipeline("read/unknown_fields") if row["field"] not in known
             ],
+            "derived": reader.of_pipeline("read/derived"),
             "gaps": reader.of_pipeline("read/gaps"),
             "run": _run(reader.of_pipeline("read/runs", job=None, most=1)),
             "age": reader.age,
@@ -213,6 +218,7 @@ def _print(context: Context, result: dict[str, Any]) -> None:
         if len(reasons) > SHOWN:
             out.print(f"  and {counted(len(reasons) - SHOWN, 'more reasons')}: loader quarantine list")
     _print_schedule(context, result)
+    _print_derived(context, result["derived"])
     _print_gaps(context, result["gaps"])
     _print_unknown(context, **result["unknown_fields"])
     out.print(f"read it with: {result['attach']}", markup=False)
@@ -229,6 +235,12 @@ def _print_schedule(context: Context, result: dict[str, Any]) -> None:
         context.output.print(
             f"last run: {run['job']} at {run['started_at']}, {said}: loader runs", markup=False
         )
+
+
+def _print_derived(context: Context, tables: list[dict[str, Any]]) -> None:
+    for row in tables:
+        sent = f", {row['queued'] - row['waiting']:,} rows sent, {row['waiting']:,} waiting"
+        context.output.print(f"derived: {row['table']}{sent if row['queued'] else ''}", markup=False)
 
 
 def _print_gaps(context: Context, gaps: list[dict[str, Any]]) -> None:

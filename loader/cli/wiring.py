@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 import pyarrow as pa
 
 from loader.batching import Batcher, BatchPolicy
-from loader.engine import load, supervise
+from loader.engine import Observer, load, supervise
 from loader.guards import not_loaded_elsewhere
 from loader.model import Span
 from loader.observe.logs import logger
@@ -80,6 +80,8 @@ def stream(
 @contextmanager
 def _attempt(config: Config, bounds: Bounds, stop: Stop, tally: Tally) -> Iterator[Callable[[], None]]:
     """A fresh warehouse and a fresh source, closed at the end whatever happens."""
+    from loader.cli.courier import Courier
+    from loader.kafka.delivery import Delivery
     from loader.kafka.source import KafkaSource
     from loader.warehouse.store import DuckWarehouse
 
@@ -93,7 +95,11 @@ def _attempt(config: Config, bounds: Bounds, stop: Stop, tally: Tally) -> Iterat
         ) as source,
     ):
         batcher = Batcher(policy, time.monotonic)
-        yield lambda: load(source, warehouse, batcher, stop, tally, time.sleep)
+        observer: Observer = tally
+        if topics := tuple((each.table, each.send_to) for each in config.derive if each.send_to):
+            observer = courier = Courier(tally, warehouse, Delivery(config), topics)
+            courier.deliver()  # what was committed and not sent, or sent and not marked, before a kill
+        yield lambda: load(source, warehouse, batcher, stop, observer, time.sleep)
 
 
 def _may_begin(config: Config, *, embedded: bool) -> None:

@@ -71,6 +71,7 @@ class Deriver:
         new = [derivation for derivation in self.wanted if derivation.table not in known]
         self._compare(known)
         if not new:
+            self._seen = seq - 1
             return False
         if self._cursor.execute(statement("derive/has_batches"), [self._pipeline]).fetchone():
             _refuse(new[0].table, "the table is not made yet, and rows are loaded already", new[0].table)

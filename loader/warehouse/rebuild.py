@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
+from loader.engine import Sleep
 from loader.errors import ActionNeeded
 from loader.failpoints import fail_point
 from loader.model import new_batch_id
@@ -13,11 +17,19 @@ from loader.warehouse.derivation import Derivation
 from loader.warehouse.durable import kept_files
 from loader.warehouse.opening import nothing_there
 from loader.warehouse.remake import Remade, Remaker
+from loader.warehouse.retry import patiently
 from loader.warehouse.store import DuckWarehouse
 from loader.warehouse.transaction import CommitFailed, transaction
 
 if TYPE_CHECKING:
     from loader.config import Config
+
+
+@contextmanager
+def opened(config: Config, sleep: Sleep) -> Iterator[Rebuild]:
+    """The warehouse for changes of its derived tables. Raises what Rebuild raises, and FenceLost."""
+    with closing(patiently(partial(Rebuild, config), sleep)) as warehouse:
+        yield warehouse
 
 
 class Rebuild(DuckWarehouse):
@@ -58,11 +70,12 @@ class Rebuild(DuckWarehouse):
                 self._deriver.refuse_taken(derivation)
             seen = self._head()
             remade = maker.prepare(seen, batch, [derivation])
-            self._put(batch, seen + 1, maker, remade, derivation.table)
+            seq = self._put(batch, seen + 1, maker, remade, derivation.table)
             maker.discard(remade)
+        self._keep_up(seq)
         return remade[0].derived.count
 
-    def _put(self, batch: int, seq: int, maker: Remaker, remade: list[Remade], table: str) -> None:
+    def _put(self, batch: int, seq: int, maker: Remaker, remade: list[Remade], table: str) -> int:
         data = self._config.warehouse.data_path if self._is_lake else None
         fail_point("before_begin")
         try:
@@ -74,8 +87,9 @@ class Rebuild(DuckWarehouse):
                 keep()
                 fail_point("before_commit")
         except CommitFailed as unknown:
-            self._settled(batch, unknown)
+            seq = self._settled(batch, unknown)
         fail_point("after_commit")
+        return seq
 
     def drop(self, table: str) -> None:
         """Drop a derived table and forget it. Raises ActionNeeded where there is none, and as `rebuild`."""
@@ -90,4 +104,5 @@ class Rebuild(DuckWarehouse):
                 self._commits.execute(statement("derive/drop_table", table=table))
                 self._note(batch, seen + 1, "rebuild", f"{table} dropped")
         except CommitFailed as unknown:
-            self._settled(batch, unknown)
+            seen = self._settled(batch, unknown) - 1
+        self._keep_up(seen + 1)

@@ -31,7 +31,7 @@ CREATE TABLE lake.loader.batches (
     pipeline VARCHAR NOT NULL,
     batch BIGINT NOT NULL,            -- unique and time-ordered: milliseconds * 2^22 + random bits
     seq BIGINT NOT NULL,              -- the head's number that this commit got
-    kind VARCHAR NOT NULL,            -- load; accept (of a loss); rewind; of quarantine entries: retry, edit, drop
+    kind VARCHAR NOT NULL,            -- load; accept (of a loss); rewind; rebuild (of derived tables); of quarantine entries: retry, edit, drop
     committed_at TIMESTAMPTZ NOT NULL,
     worker VARCHAR NOT NULL,          -- host:process of the writer
     contract VARCHAR NOT NULL,        -- digest of the contract that the batch was checked against
@@ -43,7 +43,7 @@ CREATE TABLE lake.loader.batches (
     holes BIGINT NOT NULL,
     max_event_time TIMESTAMPTZ,       -- of the loaded rows
     file VARCHAR,                     -- the Parquet file of the loaded rows, where there is one
-    note VARCHAR,                     -- why somebody dropped entries; what was rewound
+    note VARCHAR,                     -- why somebody dropped entries; what was rewound or rebuilt
     looked_at BIGINT NOT NULL,        -- records that were looked at for unknown fields: a sample
     unknown_fields VARCHAR,           -- JSON: [{"field", "records", "partition", "offset"}, …]; NULL where there was none
     accepted BOOLEAN NOT NULL         -- loaded with --accept-quarantine: it does not weigh in later for limits.quarantine

@@ -84,7 +84,7 @@ def test_alerts_are_sent_at_least_once(kafka: str, topic: MakeTopic, cli: Cli, t
     Marked: never again. A load that finds nothing sends nothing.
     """
     consumers = Consumers(cli, kafka, topic(1), topic(1))
-    topics.produce(kafka, consumers.topic, told(300, random.Random(1)))
+    topics.produce(kafka, consumers.topic, told(600, random.Random(1)))
     log = tmp_path / "reached"
 
     def killed(place: str) -> int:
@@ -114,11 +114,11 @@ def test_a_topic_for_alerts_that_is_missing_stops_the_load_after_the_commit(
 ) -> None:
     """The rows and alerts are safe, the error names the topic, and the alerts go out when it is there."""
     consumers = Consumers(cli, kafka, topic(1), f"{topic(1)}-later")
-    topics.produce(kafka, consumers.topic, told(100, random.Random(1)))
+    topics.produce(kafka, consumers.topic, told(600, random.Random(1)))
     failed = consumers.verb("fraud", "load")
     assert (failed.code, failed.json["error"]["kind"]) == (1, "topic_missing")
     assert failed.json["error"]["address"] == consumers.alerts
-    assert consumers.rows("fraud", "SELECT count(*) AS n FROM orders")[0]["n"] == 100
+    assert consumers.rows("fraud", "SELECT count(*) AS n FROM orders")[0]["n"] == 600
     topics.create(kafka, consumers.alerts, 1)
     assert consumers.verb("fraud", "load").code == 0
     alerts = consumers.rows("fraud", "SELECT alert_id FROM fraud_alerts")

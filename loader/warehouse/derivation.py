@@ -125,8 +125,6 @@ def _compiled(contract: Contract, derive: Derive, address: str) -> Derivation:
         if wrong := _misfit(name, type_):
             raise _mistake(f"column {name}: {wrong}", f"{address}.sql")
     by_name = {name.casefold(): name for name, _ in columns}
-    if len(by_name) < len(columns):
-        raise _mistake("gives two columns of one name", f"{address}.sql")
     if missing := [name for name in derive.key if name.casefold() not in by_name]:
         raise _mistake(f"the SELECT gives no column {missing[0]}", f"{address}.key")
     key = tuple(quote_identifier(by_name[name.casefold()]) for name in derive.key)

@@ -69,13 +69,13 @@ class DuckWarehouse:
         config = self._config
         with self._own_errors():
             compile_checks(self._contract)
+            wanted = derivations(config, self._contract)
             make_folder(config.warehouse.file.parent)
             with self._turn():
                 self._home = open_warehouse(config.warehouse, int(config.limits.memory * DUCKDB_SHARE))
                 self._commits = self._home.cursor()
                 facts = (self._pipeline, self._table, self._contract, self._worker)
                 self._follower = Follower(self._commits, *facts)
-                wanted = derivations(config, self._contract)
                 self._deriver = Deriver(self._commits, self._pipeline, self._table, self._contract, wanted)
                 try:
                     self._prepare_target()

@@ -33,8 +33,14 @@ velocity AS (
     SELECT
         'velocity' AS rule, b.user_id, b.begun AS alert_time, concat_ws('|', b.user_id, epoch_us(b.period)) AS about,
         count(*) || ' orders within a minute' AS evidence, list(r.order_id ORDER BY r.timestamp, r.order_id) AS orders
-    FROM (SELECT user_id, period, min(begun) AS begun FROM bursts GROUP BY ALL) AS b
-    JOIN recent AS r ON r.user_id = b.user_id AND r.timestamp BETWEEN b.begun AND b.begun + INTERVAL 1 MINUTE
+    FROM (  -- the series lies in its minute and the next: so the join has equal sides, and few rows to compare
+        SELECT user_id, period, min(begun) AS begun, unnest([period, period + INTERVAL 1 MINUTE]) AS minute
+        FROM bursts
+        GROUP BY user_id, period
+    ) AS b
+    JOIN recent AS r
+        ON r.user_id = b.user_id AND date_trunc('minute', r.timestamp) = b.minute
+            AND r.timestamp BETWEEN b.begun AND b.begun + INTERVAL 1 MINUTE
     GROUP BY b.user_id, b.begun, b.period
 ),
 mixed AS (
@@ -48,8 +54,14 @@ currencies AS (
         'currencies' AS rule, b.user_id, b.begun AS alert_time, concat_ws('|', b.user_id, epoch_us(b.period)) AS about,
         string_agg(DISTINCT r.currency, ' and ' ORDER BY r.currency) || ' within 10 minutes' AS evidence,
         list(r.order_id ORDER BY r.timestamp, r.order_id) AS orders
-    FROM (SELECT user_id, period, min(begun) AS begun FROM mixed GROUP BY ALL) AS b
-    JOIN recent AS r ON r.user_id = b.user_id AND r.timestamp BETWEEN b.begun AND b.begun + INTERVAL 10 MINUTE
+    FROM (
+        SELECT user_id, period, min(begun) AS begun, unnest([period, period + INTERVAL 10 MINUTE]) AS minutes
+        FROM mixed
+        GROUP BY user_id, period
+    ) AS b
+    JOIN recent AS r
+        ON r.user_id = b.user_id AND time_bucket(INTERVAL 10 MINUTE, r.timestamp) = b.minutes
+            AND r.timestamp BETWEEN b.begun AND b.begun + INTERVAL 10 MINUTE
     GROUP BY b.user_id, b.begun, b.period
 ),
 refunded AS (

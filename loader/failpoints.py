@@ -30,6 +30,9 @@ PLACES = (
 UPKEEP = ("mid_change", "before_change_commit", "after_change_commit", "mid_orphans")
 """Places in the changes that are no batch: maintenance, and the run history."""
 
+DELIVERY = ("before_send", "before_mark", "after_mark")
+"""Places between the commit of derived rows and the mark that they were sent."""
+
 _armed = os.environ.get("LOADER_FAIL", "")
 _hits = 0
 

@@ -44,6 +44,8 @@ def check(
 def _offline(config: Config) -> dict[str, str]:
     """What needs no server. Raises ConfigError with every mistake of contract and schedule together."""
     from loader.cli.jobs import refuse_wrong_args
+    from loader.contract import Contract
+    from loader.warehouse.derivation import derivations
     from loader.warehouse.rehearse import rehearse
 
     wrong: list[ConfigError] = []
@@ -60,7 +62,12 @@ def _offline(config: Config) -> dict[str, str]:
         raise ConfigError(
             f"{len(lines)} mistakes", address=str(config.file or "configuration"), mistakes=lines
         )
-    return {"contract": f"ok, {counted(len(config.table.columns), 'columns')}", "sql": "ok"}
+    done = {"contract": f"ok, {counted(len(config.table.columns), 'columns')}", "sql": "ok"}
+    if config.derive:
+        contract = Contract.from_config(config.table, config.limits.message_bytes)
+        tables = ", ".join(derivation.table for derivation in derivations(config, contract))
+        done["derived tables"] = f"ok, {tables}"
+    return done
 
 
 def _broker(config: Config) -> str:

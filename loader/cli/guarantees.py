@@ -66,6 +66,7 @@ def promised(config: Config, system: str) -> list[Guarantee]:
             why="whole, with key, headers, position and every reason; more than limits.quarantine stops",
             shown_by=("tests/contract/test_hard_cases.py", "tests/unit/test_limit.py"),
         ),
+        *_derived(config),
         _readers(config),
         _durable(config, system),
         Guarantee(
@@ -95,6 +96,21 @@ def _fenced(config: Config) -> Guarantee:
     if config.warehouse.kind == "duckdb":
         why += "; DuckDB locks the file besides"
     return Guarantee("fenced", holds=True, why=why, shown_by=WRITERS)
+
+
+def _derived(config: Config) -> list[Guarantee]:
+    """What holds for derived tables, where there are some."""
+    if not config.derive:
+        return []
+    tables = ", ".join(derive.table for derive in config.derive)
+    why = f"{tables}: committed with the batch, equal to a rebuild in the order of batches"
+    found = [Guarantee("derived tables", holds=True, why=why, shown_by=("tests/contract/test_derive.py",))]
+    if topics := sorted({derive.send_to for derive in config.derive if derive.send_to}):
+        why = f"to {', '.join(topics)}: at least once; sent again with the same key after a kill"
+        found.append(
+            Guarantee("sent on", holds=True, why=why, shown_by=("tests/acceptance/test_derived.py",))
+        )
+    return found
 
 
 def _readers(config: Config) -> Guarantee:

@@ -25,6 +25,7 @@ from loader.cli import (
     plan,
     quarantine,
     query,
+    rebuild,
     refresh,
     replay,
     rewind,
@@ -75,6 +76,7 @@ VERBS: dict[str, Callable[..., Any]] = {
     "verify": verify.verify,
     "query": query.query,
     "rewind": rewind.rewind,
+    "rebuild": rebuild.rebuild,
     "guarantees": guarantees.guarantees,
     "trace": trace.trace,
 }

@@ -46,6 +46,7 @@ def _parts(result: dict[str, Any], most: int | None, *, narrow: bool) -> Iterato
         yield sentence(result["freshness"])
     yield from _quarantine(**result["quarantine"])
     yield from _schedule(result["schedule"], result["last_run"])
+    yield from _derived(result["derived"])
     yield from _gaps(result["gaps"])
     yield from _unknown(**result["unknown_fields"])
 
@@ -86,6 +87,12 @@ def _schedule(jobs: list[dict[str, Any]], last: dict[str, Any] | None) -> Iterat
     if last:
         said = f"{last['outcome'].replace('_', ' ')}, exit code {last['exit_code']}"
         yield f"last run: {last['job']} at {last['started_at']}, {said}: loader runs"
+
+
+def _derived(tables: list[dict[str, Any]]) -> Iterator[str]:
+    for row in tables:
+        sent = f", {row['queued'] - row['waiting']:,} rows sent, {row['waiting']:,} waiting"
+        yield f"derived: {row['table']}{sent if row['queued'] else ''}"
 
 
 def _gaps(gaps: list[dict[str, Any]]) -> Iterator[str]:

@@ -68,6 +68,10 @@ def report(config: Config) -> dict[str, Any]:
             "policy": config.table.unknown_fields,
             "fields": [_unknown(row, config.kafka.topic) for row in facts["unknown"]],
         },
+        "derived": [
+            {"table": row["name"], "queued": row["queued"], "waiting": row["waiting"]}
+            for row in facts["derived"]
+        ],
         "gaps": facts["gaps"],
         "schedule": [_job(job, datetime.now(UTC)) for job in config.schedule],
         "last_run": facts["run"],
@@ -84,7 +88,7 @@ def _warehouse(config: Config) -> dict[str, Any]:
         reader = Reader(config)
     except ActionNeeded:
         empty: dict[str, Any] = {"offsets": [], "last": {}, "totals": {}, "reasons": {}, "states": {}}
-        return {**empty, "unknown": [], "gaps": [], "run": None, "age": None, "recorded": None}
+        return {**empty, "unknown": [], "gaps": [], "derived": [], "run": None, "age": None, "recorded": None}
     with reader:
         known = reader.contract.known_fields  # a field may have become a column since
         return {
@@ -99,6 +103,7 @@ def _warehouse(config: Config) -> dict[str, Any]:
             "unknown": [
                 row for row in reader.of_pipeline("read/unknown_fields") if row["field"] not in known
             ],
+            "derived": reader.of_pipeline("read/derived"),
             "gaps": reader.of_pipeline("read/gaps"),
             "run": _run(reader.of_pipeline("read/runs", job=None, most=1)),
             "age": reader.age,

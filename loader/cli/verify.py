@@ -25,21 +25,27 @@ def verify(
         bool,
         typer.Option("--deep", help="Read the topic again and compare every record with where it ended."),
     ] = False,
+    derived: Annotated[
+        bool, typer.Option("--derived", help="Make the derived tables anew in memory and compare them.")
+    ] = False,
 ) -> None:
     """Prove that every record up to the committed offsets ended in exactly one place."""
-    result = proof(ctx.obj.config(), deep=deep)
+    result = proof(ctx.obj.config(), deep=deep, derived=derived)
     ctx.obj.emit(result, lambda: print_proof(ctx.obj, result))
     if not result["ok"]:
         raise typer.Exit(ComparisonFailed.exit_code)
 
 
-def proof(config: Config, *, embedded: bool = False, deep: bool = False) -> dict[str, Any]:
+def proof(
+    config: Config, *, embedded: bool = False, deep: bool = False, derived: bool = False
+) -> dict[str, Any]:
     """All checks on one snapshot, and those that need the broker where it can be reached."""
     from loader.warehouse.reading import Reader
     from loader.warehouse.verify import checks
+    from loader.warehouse.verify_derived import derived_checks
 
     with Reader(config) as reader:
-        found = [check.as_json() for check in checks(reader)]
+        found = [check.as_json() for check in (*checks(reader), *derived_checks(reader, anew=derived))]
         partitions = reader.of_pipeline("read/partitions")
         holes = reader.of_pipeline("read/verify_spans_with_holes")
         shown = {name: reader.of_pipeline(f"read/{name}") for name in ("gaps", "rewinds")}

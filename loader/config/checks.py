@@ -48,6 +48,7 @@ def findings(tree: Tree) -> Iterator[Finding]:
     for number, job in enumerate(at(tree, "schedule", of=list) or ()):
         if isinstance(job, dict):
             yield from _job(("schedule", str(number)), job)
+    yield from _derive(tree)
     columns = at(tree, "table", "columns", of=dict) or {}
     yield from _ids(tree, columns)
     yield from _duplicates(tree)
@@ -128,6 +129,21 @@ def _job(path: tuple[str, ...], job: Tree) -> Iterator[Finding]:
         yield Finding((*path, "jitter"), "must be less than every")
     if "every" in job and "zone" in job:
         yield Finding((*path, "zone"), "is for cron only")
+
+
+def _derive(tree: Tree) -> Iterator[Finding]:
+    """Tables have different names; only rows that never change are sent, and not to where they come from."""
+    taken = {str(at(tree, "table", "name")).casefold()}
+    for number, derive in enumerate(at(tree, "derive", of=list) or ()):
+        path, name = ("derive", str(number)), at(derive, "table", of=str)
+        if name is not None and name.casefold() in taken:
+            yield Finding((*path, "table"), "is the name of another table of this pipeline", tells=True)
+        taken.add(str(name).casefold())
+        send_to = at(derive, "send_to", of=str)
+        if send_to is not None and at(derive, "keep") != "first":
+            yield Finding((*path, "send_to"), 'is for keep = "first": rows that change cannot be sent once')
+        elif send_to is not None and send_to == at(tree, "kafka", "topic"):
+            yield Finding((*path, "send_to"), "must be another topic than kafka.topic", tells=True)
 
 
 def _size(value: Toml, default: Toml) -> int | None:

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, Secret
 
 from loader.config import client as client_rules
 from loader.config import values
+from loader.config.derive import Derive
 from loader.config.jobs import Freshness, Job, Maintain
 from loader.config.outputs import Refresh
 from loader.config.section import Section, key
@@ -270,6 +271,7 @@ class Config(Section):
     maintain: Maintain = Field(default_factory=Maintain)
     metrics: Metrics = Field(default_factory=Metrics)
     refresh: Refresh = Field(default_factory=Refresh)
+    derive: Annotated[tuple[Derive, ...], BeforeValidator(values.as_tables)] = ()
     schedule: Annotated[tuple[Job, ...], BeforeValidator(values.as_tables)] = ()
 
     _file: Path | None = PrivateAttr(default=None)

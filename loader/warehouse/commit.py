@@ -11,6 +11,7 @@ from loader.errors import HeadMoved, OffsetsMoved, Restart
 from loader.failpoints import fail_point
 from loader.model import Receipt, Span
 from loader.statements import statement
+from loader.warehouse.durable import kept_files
 from loader.warehouse.split import Part, Split
 from loader.warehouse.stage import names, phase
 from loader.warehouse.transaction import one, transaction
@@ -38,15 +39,15 @@ def commit(  # noqa: PLR0913 - what the ledger says of it
     fail_point("before_begin")
     seconds = split.staged.seconds
     try:
-        with phase(seconds, "commit"), transaction(cursor):
+        with phase(seconds, "commit"), kept_files(split.data) as keep, transaction(cursor):
             take_head(cursor, split.seen)
             if batch.kind == "retry":
                 _settle_entries(cursor, pipeline, split)
             else:
                 _move_offsets(cursor, pipeline, batch.id, batch.spans)
             follow(split.seen + 1)
-            for part in split.parts:
-                _append(cursor, part)
+            for part in (*split.parts, *split.derived):
+                append(cursor, part)
                 fail_point("mid_insert")
             facts = {"pipeline": pipeline, "batch": batch.id, "seq": split.seen + 1, "kind": batch.kind}
             about = {"worker": worker, "contract": contract, "accepted": accepted}
@@ -56,6 +57,7 @@ def commit(  # noqa: PLR0913 - what the ledger says of it
             cursor.execute(sql, [str(split.file) if split.file else None, None, *found])
             if batch.kind != "retry":
                 cursor.execute(statement("load/insert_spans", **facts))
+            keep()
             fail_point("before_commit")
         fail_point("after_commit")
     finally:
@@ -89,8 +91,11 @@ def _settle_entries(cursor: duckdb.DuckDBPyConnection, pipeline: str, split: Spl
         raise Restart(message)
 
 
-def _append(cursor: duckdb.DuckDBPyConnection, part: Part) -> None:
+def append(cursor: duckdb.DuckDBPyConnection, part: Part) -> None:
+    """Add the rows of a part, in place of those with their keys where it says so."""
     names = {"schema": part.schema, "table": part.table}
+    if part.replaces and part.count:
+        cursor.execute(statement("derive/delete_keys", rows=part.rows, key=part.replaces, **names))
     if part.file:
         cursor.execute(statement("load/register_file", file=str(part.file), **names))
     elif part.count:

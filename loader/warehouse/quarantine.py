@@ -16,7 +16,7 @@ from loader.errors import ActionNeeded
 from loader.failpoints import fail_point
 from loader.model import CHUNK_SCHEMA, Batch, Totals, new_batch_id
 from loader.statements import statement
-from loader.warehouse.commit import LEDGER, take_head
+from loader.warehouse.commit import take_head
 from loader.warehouse.opening import nothing_there
 from loader.warehouse.reading import fetched
 from loader.warehouse.stage import Staged, names, registered
@@ -125,18 +125,10 @@ class Quarantine(DuckWarehouse):
                 seen = self._head()
                 take_head(self._commits, seen)
                 changed = change(self._commits, batch)
-                self._record(batch, seen + 1, kind, changed, note)
+                self._note(batch, seen + 1, kind, note, consumed=changed, quarantined=changed)
                 fail_point("before_commit")
         except CommitFailed as unknown:
             seen = self._settled(batch, unknown) - 1
         fail_point("after_commit")
         self._keep_up(seen + 1)
         return batch, changed
-
-    def _record(self, batch: int, seq: int, kind: str, records: int, note: str | None) -> None:
-        counts = dict.fromkeys(LEDGER.names, 0) | {"consumed": records, "quarantined": records}
-        ledger = pa.Table.from_pylist([counts | {"max_event_time": None}], LEDGER)
-        facts = {"pipeline": self._pipeline, "batch": batch, "seq": seq, "kind": kind}
-        sql = statement("load/insert_batch", **facts, worker=self._worker, contract=self._contract.digest())
-        with registered(self._commits, ledger=ledger):
-            self._commits.execute(sql, [None, note, 0, None])

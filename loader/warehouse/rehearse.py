@@ -38,7 +38,7 @@ def rehearse(config: Config) -> None:
         try:
             home.execute(statement("load/parse", **contract.parse_parameters("chunk", "rehearsal")))
         except duckdb.Error as error:
-            message = f"the contract does not compile: {_words(error)}"
+            message = f"the contract does not compile: {words(error)}"
             raise ConfigError(message, address="table.columns") from error
 
 
@@ -97,7 +97,7 @@ def _no_condition(
     try:
         found = home.execute(statement("load/try_check", **given)).to_arrow_table().schema.field("given").type
     except duckdb.Error as error:
-        return ONE_ROW if "aggregate" in str(error) else _words(error)
+        return ONE_ROW if "aggregate" in str(error) else words(error)
     if pa.types.is_boolean(found):
         return ""
     return f"is no condition: {' '.join(expression.split())} is neither true nor false"
@@ -129,7 +129,7 @@ def _refused(home: duckdb.DuckDBPyConnection, contract: Contract, records: pa.Ta
     return fetched(home.execute(statement("read/trial_refused", staging=names(batch)["staging"])))
 
 
-def _words(error: duckdb.Error) -> str:
+def words(error: duckdb.Error) -> str:
     """DuckDB's first line without its kind of error; of a name that is no column, the nearest one."""
     first = re.sub(r"^\w+ Error: ", "", str(error).split("\n", 1)[0])
     unknown = re.match(r'Referenced column "(.+)" not found', first)

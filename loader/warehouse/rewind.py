@@ -17,10 +17,11 @@ from loader.failpoints import fail_point
 from loader.guards import range_text
 from loader.model import Span, new_batch_id
 from loader.statements import statement
-from loader.warehouse.commit import COUNTS, LEDGER, take_head
+from loader.warehouse.commit import COUNTS, take_head
 from loader.warehouse.durable import kept_files
 from loader.warehouse.opening import nothing_there
 from loader.warehouse.reading import fetched
+from loader.warehouse.remake import Remaker
 from loader.warehouse.stage import registered
 from loader.warehouse.store import DuckWarehouse
 from loader.warehouse.transaction import CommitFailed, one, transaction
@@ -55,6 +56,10 @@ class Undoing:
     cuts: tuple[Row, ...]
     removed: tuple[Row, ...]
     orphaned: tuple[Row, ...]
+
+    def from_places(self) -> tuple[tuple[int, int], ...]:
+        """Partition and offset of each place."""
+        return tuple((row["partition"], row["place"]) for row in self.places)
 
     def undone(self) -> Row:
         """The counts of the voided spans, without what is left of them."""
@@ -107,6 +112,9 @@ class Undo(DuckWarehouse):
         """
         batch, seq = new_batch_id(), undoing.seen + 1
         data = self._config.warehouse.data_path if self._is_lake else None
+        maker = Remaker(self._commits, self._splitter, self._deriver)
+        with self._own_errors():
+            remade = maker.prepare(undoing.seen, batch, self._deriver.wanted, undoing.from_places())
         fail_point("before_begin")
         try:
             with (
@@ -118,11 +126,13 @@ class Undo(DuckWarehouse):
                 take_head(self._commits, undoing.seen)
                 self._remove(undoing, batch)
                 self._record(undoing, batch)
+                maker.put(remade, seq)
                 keep()
                 fail_point("before_commit")
         except CommitFailed as unknown:
             seq = self._settled(batch, unknown)
         fail_point("after_commit")
+        maker.discard(remade)
         self._keep_up(seq)
         return batch
 
@@ -131,7 +141,7 @@ class Undo(DuckWarehouse):
         return tuple(fetched(self._commits.execute(sql)))
 
     def _remove(self, undoing: Undoing, batch: int) -> None:
-        places = [(row["partition"], row["place"]) for row in undoing.places]
+        places = undoing.from_places()
         names = {"pipeline": self._pipeline, "places": places, "batch": batch}
         run = self._commits.execute
         run(statement("rewind/keep_settled", **names))
@@ -152,11 +162,7 @@ class Undo(DuckWarehouse):
         cuts = pa.Table.from_pylist(list(undoing.cuts), CUT)
         with registered(self._commits, cuts=cuts):
             self._commits.execute(statement("rewind/insert_cuts", pipeline=self._pipeline, rewind=batch))
-        row = dict.fromkeys(LEDGER.names, 0) | undoing.undone() | {"max_event_time": None}
-        facts = {"pipeline": self._pipeline, "batch": batch, "seq": undoing.seen + 1, "kind": "rewind"}
-        sql = statement("load/insert_batch", **facts, worker=self._worker, contract=self._contract.digest())
-        with registered(self._commits, ledger=pa.Table.from_pylist([row], LEDGER)):
-            self._commits.execute(sql, [None, note, 0, None])
+        self._note(batch, undoing.seen + 1, "rewind", note, **undoing.undone())
 
 
 def _places(rows: list[Row] | tuple[Row, ...]) -> pa.Table:

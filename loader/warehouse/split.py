@@ -22,6 +22,7 @@ from loader.failpoints import fail_point
 from loader.model import Batch, Receipt, Totals
 from loader.statements import quote_identifier, statement
 from loader.warehouse.attach import INLINE_ROWS
+from loader.warehouse.deriver import Derived, Deriver
 from loader.warehouse.files import make_folder, sync_new_file
 from loader.warehouse.follow import Follower
 from loader.warehouse.known import KnownIds, Run
@@ -35,12 +36,16 @@ CONTROL_BYTES = 1 << 20  # so do refused records above this size: they would swe
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Rows for one table of the warehouse: a SELECT, and the file that holds them already, if any."""
+    """Rows for one table of the warehouse: a SELECT, and the file that holds them already, if any.
+
+    With `replaces`, the quoted columns of a key, they take the place of the rows with their keys.
+    """
 
     schema: str
     table: str
     rows: str
     count: int
+    replaces: tuple[str, ...] = ()
     file: Path | None = None
 
 
@@ -54,6 +59,8 @@ class Split:
     counts: pa.Table  # by partition, as sql/load/counts.sql
     totals: Totals
     reasons: Mapping[str, int] = field(default_factory=dict)  # of what a load refused, and how often
+    derived: tuple[Part, ...] = ()
+    data: Path | None = None  # the folder in which DuckLake may write files of its own for this batch
 
     @property
     def batch(self) -> Batch:
@@ -93,6 +100,7 @@ class Splitter:
     breaker: Breaker
     follower: Follower
     known: KnownIds
+    deriver: Deriver | None = None  # none where nothing is going to be committed
 
     def split(self, staged: Staged, before: Split | None = None) -> Split:
         """Look up, sort and write; what is right of the split before is kept.
@@ -101,27 +109,31 @@ class Splitter:
         Raises QuarantineLimit, duckdb.Error and OSError (disk full, folder gone).
         """
         with phase(staged.seconds, "split"):
-            seen, counts = self._look_up(staged)
+            seen, counts, derived = self._look_up(staged, derives=True)
         if before and counts.equals(before.counts) and self._same_rows(before):
-            return replace(before, seen=seen)
+            return self._with_derived(replace(before, seen=seen), derived)
         totals = _totals(staged.batch, counts)
         if self._trips(totals):
             raise self._limit(staged.batch, totals)
         with phase(staged.seconds, "write"):
             parts = tuple(self._parts(staged.batch, totals))
+            reasons = self._reasons(staged.batch, totals)
+            split = self._with_derived(Split(staged, seen, parts, counts, totals, reasons), derived)
         fail_point("after_write")
-        return Split(staged, seen, parts, counts, totals, self._reasons(staged.batch, totals))
+        return split
 
     def foresee(self, staged: Staged) -> Totals:
         """What the batch would add by what is committed now; nothing is written."""
-        return _totals(staged.batch, self._look_up(staged)[1])
+        return _totals(staged.batch, self._look_up(staged, derives=False)[1])
 
     def discard(self, batch: Batch) -> None:
         """Drop the staging tables of a batch."""
         for name in names(batch).values():
             self.cursor.execute(statement("load/drop_staging", name=name))
+        if self.deriver:
+            self.deriver.discard(batch.id)
 
-    def _look_up(self, staged: Staged) -> tuple[int, pa.Table]:
+    def _look_up(self, staged: Staged, *, derives: bool) -> tuple[int, pa.Table, list[Derived]]:
         batch, parameters = staged.batch, self._parameters(staged.batch)
 
         def run(name: str, /, **more: object) -> duckdb.DuckDBPyConnection:
@@ -131,13 +143,14 @@ class Splitter:
             seen = one(run("head"))
             parameters |= self.follower.at(seen)
             self._judge(staged, seen, run)
+            derived = self.deriver.derive(batch.id, seen, parameters) if derives and self.deriver else []
         positions = run("refused_positions").to_arrow_table()
         with registered(self.cursor, chunk=at_positions(batch.records, positions)):
             run("refused")
         run("repeats")
         if batch.kind == "retry":
             run("outcomes")
-        return seen, run("counts").to_arrow_table()
+        return seen, run("counts").to_arrow_table(), derived
 
     def _judge(self, staged: Staged, seen: int, run: Run) -> None:
         """Make the table of verdicts: on each record whose id was there before."""
@@ -170,19 +183,31 @@ class Splitter:
         tables = names(batch)
         rows = statement("load/rows", **self._parameters(batch))
         large = totals.loaded > (0 if self.contract.is_nested else INLINE_ROWS)
-        yield self._part(batch, Part("main", self.table, rows, totals.loaded), large)
+        yield self.filed(batch.id, Part("main", self.table, rows, totals.loaded), large=large)
         refused = totals.quarantined if batch.kind == "load" else 0  # a retry's have their entries
         rows, found = statement("load/all_rows", name=tables["refused"]), refused
-        large = found > CONTROL_ROWS or (found > 0 and self._refused_bytes(batch) > CONTROL_BYTES)
-        yield self._part(batch, Part("loader", "quarantine", rows, found), large)
+        part = Part("loader", "quarantine", rows, found)
+        large = is_large(part) or (found > 0 and self._refused_bytes(batch) > CONTROL_BYTES)
+        yield self.filed(batch.id, part, large=large)
         rows, found = statement("load/all_rows", name=tables["repeats"]), totals.duplicates
-        yield self._part(batch, Part("loader", "duplicates", rows, found), found > CONTROL_ROWS)
+        part = Part("loader", "duplicates", rows, found)
+        yield self.filed(batch.id, part, large=is_large(part))
 
-    def _part(self, batch: Batch, part: Part, large: bool) -> Part:  # noqa: FBT001 - what the caller found
-        """The part, in a file of our own where that is better than inside the catalogue."""
+    def _with_derived(self, split: Split, derived: list[Derived]) -> Split:
+        """The split with the rows that its batch derives from this state of the warehouse."""
+        parts = tuple(
+            self.filed(split.batch.id, part, large=is_large(part))
+            for each in derived
+            for part in parts_of(each)
+        )
+        own_files = any(part.replaces and part.file for part in parts)
+        return replace(split, derived=parts, data=self.folder if own_files else None)
+
+    def filed(self, batch: int, part: Part, *, large: bool) -> Part:
+        """The part of a batch, in a file of our own where that is better than inside the catalogue."""
         if not (self.folder and large):
             return part
-        name = f"loader-{batch.id}-{time.time_ns() % 10**9:09d}.parquet"
+        name = f"loader-{batch}-{time.time_ns() % 10**9:09d}.parquet"
         file = self.folder / part.schema / part.table / name
         try:
             make_folder(file.parent, self.folder.parent)
@@ -235,6 +260,22 @@ class Splitter:
             "columns": [name for name, _ in contract.ddl()],
             "event_time": quote_identifier(contract.event_time) if contract.event_time else "",
         }
+
+
+def is_large(part: Part) -> bool:
+    """Whether so many rows would swell the catalogue."""
+    return part.count > CONTROL_ROWS
+
+
+def parts_of(derived: Derived) -> Iterator[Part]:
+    """The rows of a derived table, and what of them is to be sent."""
+    derivation = derived.derivation
+    replaces = () if derivation.keeps_first else derivation.key
+    rows = statement("load/all_rows", name=derived.rows)
+    yield Part("main", derivation.table, rows, derived.count, replaces)
+    if derived.outgoing_count:
+        rows = statement("load/all_rows", name=derived.outgoing)
+        yield Part("loader", "outbox", rows, derived.outgoing_count)
 
 
 def _totals(batch: Batch, counts: pa.Table) -> Totals:

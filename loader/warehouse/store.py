@@ -18,12 +18,15 @@ from loader.model import Batch, Identity, Position, Receipt
 from loader.statements import statement
 from loader.warehouse.attach import spill_folder, translated
 from loader.warehouse.change import Changes, own_errors
-from loader.warehouse.commit import commit, take_head
+from loader.warehouse.commit import LEDGER, commit, take_head
+from loader.warehouse.derivation import derivations
+from loader.warehouse.deriver import Deriver
 from loader.warehouse.files import WriterLock, make_folder
 from loader.warehouse.follow import Follower
 from loader.warehouse.known import KnownIds
 from loader.warehouse.limit import Breaker, recent_share
 from loader.warehouse.migrate import open_warehouse
+from loader.warehouse.outbox import Outbox
 from loader.warehouse.publish import Publisher
 from loader.warehouse.rehearse import compile_checks
 from loader.warehouse.split import Split, Splitter
@@ -66,12 +69,14 @@ class DuckWarehouse:
         config = self._config
         with self._own_errors():
             compile_checks(self._contract)
+            wanted = derivations(config, self._contract)
             make_folder(config.warehouse.file.parent)
             with self._turn():
                 self._home = open_warehouse(config.warehouse, int(config.limits.memory * DUCKDB_SHARE))
                 self._commits = self._home.cursor()
                 facts = (self._pipeline, self._table, self._contract, self._worker)
                 self._follower = Follower(self._commits, *facts)
+                self._deriver = Deriver(self._commits, self._pipeline, self._table, self._contract, wanted)
                 try:
                     self._prepare_target()
                 except BaseException:  # a DuckDB file cannot be attached again while a cursor lives
@@ -93,10 +98,13 @@ class DuckWarehouse:
             breaker=self._breaker,
             follower=self._follower,
             known=self._known,
+            deriver=self._deriver,
         )
         data = config.warehouse.data_path if self._is_lake else None
         lock = self._lock if self._is_lake else None
-        self._upkeep = Upkeep(config, Changes(self._commits, lock, self._address, data))
+        changes = Changes(self._commits, lock, self._address, data)
+        self._upkeep = Upkeep(config, changes)
+        self.outbox = Outbox(changes, self._pipeline)
         self._publisher = self._make_publisher()
 
     def _make_publisher(self) -> Publisher | None:
@@ -111,8 +119,12 @@ class DuckWarehouse:
         self._follower.refuse_other_pairs()
         with transaction(self._commits):
             head = self._head()
-            if self._follower.begin(head + 1):
+            changed = [self._follower.begin(head + 1), self._begin_derived(head + 1)]
+            if any(changed):
                 take_head(self._commits, head)
+
+    def _begin_derived(self, seq: int) -> bool:
+        return self._deriver.begin(seq)
 
     def _turn(self) -> AbstractContextManager[None]:
         return self._lock.held() if self._is_lake else nullcontext()
@@ -186,6 +198,7 @@ class DuckWarehouse:
         except CommitFailed as unknown:
             return self._settle(split, unknown)
         self._follower.committed(receipt.seq)
+        self._deriver.committed(receipt.seq)
         self._breaker.passed(split.totals)
         self._known.committed(split.staged.ids, receipt)
         self._keep_up(receipt.seq)
@@ -221,6 +234,14 @@ class DuckWarehouse:
                     raise translated(duckdb.Error(str(error)), self._address) from error
             else:
                 return
+
+    def _note(self, batch: int, seq: int, kind: str, note: str | None, **counts: int) -> None:
+        """The ledger's row of a change that is no load, inside its transaction."""
+        row = dict.fromkeys(LEDGER.names, 0) | {"max_event_time": None} | counts
+        facts = {"pipeline": self._pipeline, "batch": batch, "seq": seq, "kind": kind}
+        sql = statement("load/insert_batch", **facts, worker=self._worker, contract=self._contract.digest())
+        with registered(self._commits, ledger=pa.Table.from_pylist([row], LEDGER)):
+            self._commits.execute(sql, [None, note, 0, None])
 
     def discard(self, staged: Staged) -> None:
         """Drop the staging tables of the batch and let the writers' lock go."""

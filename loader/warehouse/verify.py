@@ -32,24 +32,24 @@ class Check:
 def checks(reader: Reader) -> list[Check]:
     """All checks that need no broker, on the reader's snapshot."""
     return [
-        _guarded(reader, "chain", lambda: _chain(reader)),
+        guarded(reader, "chain", lambda: _chain(reader)),
         _check(reader, "balance", "read/verify_balance", "every span and every batch adds up"),
         _check(
             reader, "rows", "read/verify_rows", "tables hold what the ledger says, per batch and partition"
         ),
         _check(reader, "positions", "read/verify_positions", "no (partition, offset) stands in two places"),
-        _guarded(reader, "ids", lambda: _ids(reader)),
-        _guarded(reader, "files", lambda: _files(reader)),
+        guarded(reader, "ids", lambda: _ids(reader)),
+        guarded(reader, "files", lambda: _files(reader)),
     ]
 
 
 def _check(reader: Reader, name: str, query: str, good: str) -> Check:
-    return _guarded(reader, name, lambda: _verdict(name, reader.of_pipeline(query), good))
+    return guarded(reader, name, lambda: verdict(name, reader.of_pipeline(query), good))
 
 
 def _chain(reader: Reader) -> Check:
     good = "spans of each partition meet, from baseline to offset"
-    check = _verdict("chain", reader.of_pipeline("read/verify_chain"), good)
+    check = verdict("chain", reader.of_pipeline("read/verify_chain"), good)
     gaps = ", ".join(_gap(reader, row) for row in reader.of_pipeline("read/gaps"))
     rewinds = reader.of_pipeline("read/rewinds")
     voided = sum(row["spans"] for row in rewinds)
@@ -66,7 +66,7 @@ def _gap(reader: Reader, row: dict[str, Any]) -> str:
     return range_text(reader.config.kafka.topic, Span(row["partition"], row["begin"], row["end"]))
 
 
-def _guarded(reader: Reader, name: str, check: Callable[[], Check]) -> Check:
+def guarded(reader: Reader, name: str, check: Callable[[], Check]) -> Check:
     """A check that cannot be carried out has failed: what cannot be read is not proved."""
     try:
         return check()
@@ -75,7 +75,8 @@ def _guarded(reader: Reader, name: str, check: Callable[[], Check]) -> Check:
         return Check(name, "failed", str(error))
 
 
-def _verdict(name: str, findings: list[dict[str, Any]], good: str) -> Check:
+def verdict(name: str, findings: list[dict[str, Any]], good: str) -> Check:
+    """The check with these findings; without any it is `good`."""
     if not findings:
         return Check(name, "ok", good)
     shown = "; ".join(
@@ -89,7 +90,7 @@ def _verdict(name: str, findings: list[dict[str, Any]], good: str) -> Check:
 def _ids(reader: Reader) -> Check:
     if reader.contract.duplicates == "off":
         return Check("ids", "skipped", 'table.duplicates is "off": an id may stand twice')
-    return _verdict("ids", reader.of_table("read/verify_ids"), "no id stands twice")
+    return verdict("ids", reader.of_table("read/verify_ids"), "no id stands twice")
 
 
 def _files(reader: Reader) -> Check:
@@ -99,7 +100,7 @@ def _files(reader: Reader) -> Check:
     named = _named_files(reader)
     missing = [name for name in named if not Path(name).is_file()]
     if missing:
-        return _verdict("files", [{"missing": name} for name in missing], "")
+        return verdict("files", [{"missing": name} for name in missing], "")
     if named:
         reader.rows("read/file_rows", files=named)
     reader.of_table("read/read_all")

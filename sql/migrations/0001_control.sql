@@ -31,7 +31,7 @@ CREATE TABLE lake.loader.batches (
     pipeline VARCHAR NOT NULL,
     batch BIGINT NOT NULL,            -- unique and time-ordered: milliseconds * 2^22 + random bits
     seq BIGINT NOT NULL,              -- the head's number that this commit got
-    kind VARCHAR NOT NULL,            -- load; accept (of a loss); rewind; of quarantine entries: retry, edit, drop
+    kind VARCHAR NOT NULL,            -- load; accept (of a loss); rewind; rebuild (of derived tables); of quarantine entries: retry, edit, drop
     committed_at TIMESTAMPTZ NOT NULL,
     worker VARCHAR NOT NULL,          -- host:process of the writer
     contract VARCHAR NOT NULL,        -- digest of the contract that the batch was checked against
@@ -43,7 +43,7 @@ CREATE TABLE lake.loader.batches (
     holes BIGINT NOT NULL,
     max_event_time TIMESTAMPTZ,       -- of the loaded rows
     file VARCHAR,                     -- the Parquet file of the loaded rows, where there is one
-    note VARCHAR,                     -- why somebody dropped entries; what was rewound
+    note VARCHAR,                     -- why somebody dropped entries; what was rewound or rebuilt
     looked_at BIGINT NOT NULL,        -- records that were looked at for unknown fields: a sample
     unknown_fields VARCHAR,           -- JSON: [{"field", "records", "partition", "offset"}, …]; NULL where there was none
     accepted BOOLEAN NOT NULL         -- loaded with --accept-quarantine: it does not weigh in later for limits.quarantine
@@ -131,4 +131,23 @@ CREATE TABLE lake.loader.runs (
     exit_code INTEGER NOT NULL,       -- negative: ended by this signal
     counts VARCHAR NOT NULL,          -- JSON: what the verb says that it has done
     error VARCHAR                     -- one line; NULL where all went well
+);
+
+-- The derived tables, and how each is made. A worker whose configuration says otherwise does not write.
+CREATE TABLE lake.loader.derived (
+    pipeline VARCHAR NOT NULL,
+    name VARCHAR NOT NULL,            -- of the table, in the schema main
+    digest VARCHAR NOT NULL,          -- of its SQL, key, columns and what becomes of its rows
+    seq BIGINT NOT NULL,              -- the head's number of the change that made it, or made it anew
+    sent BIGINT NOT NULL              -- rows of the outbox up to this number of the head have been delivered
+);
+
+-- Rows of derived tables that go to Kafka, each key once. Written with the batch, sent afterwards, never deleted.
+CREATE TABLE lake.loader.outbox (
+    pipeline VARCHAR NOT NULL,
+    name VARCHAR NOT NULL,            -- of the derived table
+    id VARCHAR NOT NULL,              -- the values of its key, joined with |: the message's key
+    batch BIGINT NOT NULL,            -- the batch that found it
+    seq BIGINT NOT NULL,              -- the head's number of the commit that added it
+    payload VARCHAR NOT NULL          -- the row as JSON: the message's value
 );

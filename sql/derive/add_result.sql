@@ -1,0 +1,3 @@
+-- Add rows to those that are kept in memory.
+INSERT INTO {{ name }} BY NAME
+{{ rows }};

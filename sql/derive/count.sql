@@ -1,0 +1,2 @@
+-- How many rows are kept in memory. Input: {{ name }}. Output: one number.
+SELECT count(*) FROM {{ name }};

@@ -1,0 +1,2 @@
+-- Drop a derived table.
+DROP TABLE IF EXISTS lake.main.{{ table | ident }};

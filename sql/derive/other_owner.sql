@@ -1,0 +1,8 @@
+-- Another pipeline that has a table of this name. Parameters: table (twice), pipeline. Output: pipeline.
+SELECT pipeline
+FROM (
+    SELECT pipeline, name FROM lake.loader.derived
+    UNION ALL
+    SELECT pipeline, target FROM lake.loader.topics
+)
+WHERE lower(name) = lower(?) AND pipeline <> ?;

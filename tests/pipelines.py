@@ -13,13 +13,14 @@ import json
 import random
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 from confluent_kafka.admin import AdminClient
+from duckdb import DuckDBPyConnection
 
 from tests.oracle import Counts, Record, Store, check_exact, database, lake, read_topic
 from tests.servers import topics
@@ -159,11 +160,16 @@ class Pipeline:
         """The consumer group."""
         return f"{self.name}-{self.topic}"
 
-    def store(self) -> Store:
+    @property
+    def warehouse(self) -> Path:
+        """The file of the warehouse."""
+        return self.folder / {"ducklake": "catalog.sqlite", "duckdb": "warehouse.duckdb"}[self.kind]
+
+    def store(self, on: DuckDBPyConnection | None = None) -> Store:
         """The warehouse by plain DuckDB; a DuckDB file only while nobody writes it."""
         if self.kind == "ducklake":
-            return lake(self.folder / "catalog.sqlite")
-        return database(self.folder / "warehouse.duckdb")
+            return lake(self.warehouse, on=on)
+        return database(self.warehouse, on=on)
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
         """The result of a query by plain DuckDB."""
@@ -197,9 +203,15 @@ class Pipeline:
         """Judge the warehouse (O1 to O5) against the topic, and Kafka's group against the warehouse."""
         found = records if records is not None else read_topic(self.bootstrap, self.topic)
         with self.store() as store:
-            counts = check_exact(found, store, pipeline=self.name, caught_up=caught_up)
-        positions = self.positions()
-        ahead = {p: at for p, at in self.acknowledged().items() if at > positions[p]}
+            return self.check_in(store, found, self.acknowledged(), caught_up=caught_up)
+
+    def check_in(
+        self, store: Store, records: Sequence[Record], acknowledged: Mapping[int, int], *, caught_up: bool
+    ) -> Counts:
+        """The same, in an open warehouse and with what Kafka's group has on record."""
+        counts = check_exact(records, store, pipeline=self.name, caught_up=caught_up)
+        positions = {row["partition"]: row["next_offset"] for row in store.table("loader.offsets")}
+        ahead = {p: at for p, at in acknowledged.items() if at > positions[p]}
         assert not ahead, f"O6: Kafka's group is ahead of the warehouse, {positions}: {ahead}"
         return counts
 

@@ -34,6 +34,7 @@ def shape(pipeline: Pipeline) -> tuple[list[tuple[str, str]], int, int]:
 @pytest.mark.parametrize(
     ("place", "is_new"), [("mid_insert", False), ("before_commit", False), ("after_commit", True)]
 )
+@pytest.mark.fault(1, 45)
 def test_a_kill_leaves_the_old_table_or_the_new_one(
     kafka: str, topic: MakeTopic, cli: Cli, tmp_path: Path, kind: str, place: str, is_new: bool
 ) -> None:
@@ -62,6 +63,7 @@ def test_a_kill_leaves_the_old_table_or_the_new_one(
     pipeline.verify()
 
 
+@pytest.mark.fault(45)
 def test_a_running_worker_with_the_old_contract_stops_and_says_why(
     kafka: str, topic: MakeTopic, cli: Cli
 ) -> None:

@@ -50,6 +50,7 @@ def sound(config: Config, batches: int) -> None:
         assert reader.home.execute("SELECT count(*) FROM lake.orders").fetchone() == (batches * ROWS,)
 
 
+@pytest.mark.fault(52)
 def test_killed_at_any_change(config: Config, cli: Cli) -> None:
     """SIGKILL in the first, second, … change, before, within and after it, until upkeep gets to its end."""
     load(config, 0, 6)
@@ -71,6 +72,7 @@ def test_killed_at_any_change(config: Config, cli: Cli) -> None:
     sound(config, batches)
 
 
+@pytest.mark.fault(52)
 def test_killed_while_orphans_are_deleted(cli: Cli) -> None:
     """Some are gone and some are not; the next upkeep deletes the rest."""
     text = CONFIG.format(name="orders", bootstrap="127.0.0.1:1", topic="orders", path=PATHS["ducklake"])

@@ -67,6 +67,7 @@ def fail(place: str, log: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("place", PLACES)
+@pytest.mark.fault(1)
 def test_killed_in_a_retry(make: Make, cli: Cli, kind: str, place: str) -> None:
     """SIGKILL at any place: all of it happened or nothing; the same command again leaves the same end."""
     config, log = make(kind), cli.folder / "hits"
@@ -90,6 +91,7 @@ def test_killed_in_a_retry(make: Make, cli: Cli, kind: str, place: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("place", ["before_commit", "after_commit"])
+@pytest.mark.fault(1)
 def test_killed_in_a_drop_or_edit(make: Make, cli: Cli, kind: str, place: str) -> None:
     """The same for the other two changes: whole or not at all."""
     config, log, done = make(kind), cli.folder / "hits", place == "after_commit"

@@ -16,6 +16,7 @@ RECORDS = 40_000
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.fault(1, 3)
 def test_random_kills_leave_exact_counts(kafka: str, topic: MakeTopic, cli: Cli, kind: str) -> None:
     """Killed five times while it streams, the loader ends with every record in its place, once."""
     story = tell(RECORDS, seed=11, partitions=4)

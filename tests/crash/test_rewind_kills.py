@@ -21,6 +21,7 @@ def fail(place: str, log: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.fault(1)
 def test_killed_in_a_rewind(kafka: str, topic: MakeTopic, cli: Cli, kind: str) -> None:
     """SIGKILL at each place; then the balance holds, and the same command and a load give the whole table."""
     pipeline, story = Pipeline(cli, kafka, topic(partitions=2), kind), tell(600, seed=5, partitions=2)
@@ -43,6 +44,7 @@ def test_killed_in_a_rewind(kafka: str, topic: MakeTopic, cli: Cli, kind: str) -
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("place", ["before_commit", "after_commit"])
+@pytest.mark.fault(1)
 def test_killed_in_an_accepted_loss(kafka: str, topic: MakeTopic, cli: Cli, kind: str, place: str) -> None:
     """The same command again goes on behind the gap, which is recorded once."""
     pipeline = Pipeline(cli, kafka, topic(partitions=1), kind)

@@ -92,6 +92,7 @@ def team(request: pytest.FixtureRequest, quick_kafka: KafkaServer, cli: Cli) -> 
     return Team(Pipeline(cli, quick_kafka.bootstrap, topic, client=dict(PROTOCOLS[request.param])))
 
 
+@pytest.mark.fault(8)
 def test_two_workers_share_a_lake(team: Team) -> None:
     """Two `loader run` of one group share the partitions, both commit, and no twin is loaded twice.
 

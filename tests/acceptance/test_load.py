@@ -110,6 +110,7 @@ def test_max_seconds_ends_the_load(pipeline: Pipeline) -> None:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.fault(4)
 def test_a_signal_ends_a_load_between_batches(pipeline: Pipeline, number: int, code: int) -> None:
     """Interrupted before the work is complete: 143 or 130, one JSON line, and everything is exact."""
     story = tell(MANY, seed=5)
@@ -126,6 +127,7 @@ def test_a_signal_ends_a_load_between_batches(pipeline: Pipeline, number: int, c
     assert pipeline.check() == story.expected
 
 
+@pytest.mark.fault(4)
 def test_a_batch_that_takes_too_long_is_discarded(pipeline: Pipeline, tmp_path: Path) -> None:
     """After limits.stop the process ends without the batch; the warehouse is as it was before it."""
     send(pipeline, tell(1_000, seed=6))
@@ -137,6 +139,7 @@ def test_a_batch_that_takes_too_long_is_discarded(pipeline: Pipeline, tmp_path: 
     assert pipeline.check().loaded == 1_000
 
 
+@pytest.mark.fault(4)
 def test_a_second_signal_ends_at_once(pipeline: Pipeline, tmp_path: Path) -> None:
     """Who asks twice does not wait for the batch."""
     send(pipeline, tell(1_000, seed=7))
@@ -158,6 +161,7 @@ def asleep_before_commit(pipeline: Pipeline, folder: Path, *words: str) -> Runni
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.fault(4)
 def test_a_signal_ends_a_run_in_good_order(pipeline: Pipeline, number: int) -> None:
     """A stream that is asked to stop commits what it has read, prints its result and exits 0."""
     story = tell(2_000, seed=8)
@@ -206,6 +210,7 @@ def test_a_broker_that_is_away_is_temporary(cli: Cli) -> None:
         assert pipeline.bootstrap in result.json["error"]["address"]
 
 
+@pytest.mark.fault(4)
 def test_a_run_without_a_broker_can_be_stopped(cli: Cli) -> None:
     """SIGTERM while the broker is away is a stop like any other: exit 0 and a result."""
     pipeline = Pipeline(cli, f"127.0.0.1:{free_ports(1)[0]}", "orders")
@@ -390,6 +395,7 @@ def test_relative_paths_belong_to_the_configuration(pipeline: Pipeline, tmp_path
 # a DuckDB file has one writer
 
 
+@pytest.mark.fault(8)
 def test_a_file_in_use_is_busy_and_its_copy_answers(kafka: str, topic: MakeTopic, cli: Cli) -> None:
     """A second writer exits 75 and names the first; readers get the published copy and its age."""
     pipeline = Pipeline(cli, kafka, topic(partitions=2), "duckdb", client=SHORT_SESSION)

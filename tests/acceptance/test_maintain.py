@@ -38,6 +38,7 @@ def test_numbers_before_and_after(kafka: str, topic: MakeTopic, cli: Cli, kind: 
     assert [run["job"] for run in pipeline("runs").json["runs"]] == ["maintain"] * 2
 
 
+@pytest.mark.fault(51)
 def test_loads_go_on_beside_it(kafka: str, topic: MakeTopic, cli: Cli) -> None:
     """A stream with small batches and upkeep again and again beside it: all is exact, nobody fails."""
     pipeline = Pipeline(cli, kafka, topic(partitions=2), client=SHORT_SESSION)

@@ -70,6 +70,7 @@ def judge(looks: list[dict[str, Any]], total: int) -> None:
     assert len({count for count in counts if 0 < count < total}) >= 3, counts
 
 
+@pytest.mark.fault(50)
 def test_a_lake_is_read_during_a_load(kafka: str, topic: MakeTopic, cli: Cli, tmp_path: Path) -> None:
     """Plain DuckDB in another process queries the lake all the time, and sees unions of whole batches."""
     pipeline, story = Pipeline(cli, kafka, topic(partitions=3)), tell(60_000, seed=1)
@@ -85,6 +86,7 @@ def test_a_lake_is_read_during_a_load(kafka: str, topic: MakeTopic, cli: Cli, tm
 
 
 @pytest.mark.parametrize("every", ["100ms"])
+@pytest.mark.fault(50)
 def test_the_published_copy_is_read_during_a_run(
     kafka: str, topic: MakeTopic, cli: Cli, tmp_path: Path, every: str
 ) -> None:

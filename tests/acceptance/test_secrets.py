@@ -60,6 +60,7 @@ def assert_in_no_file(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.fault(59)
 def test_no_command_tells_a_secret(kind: str, kafka: str, topic: MakeTopic, cli: Cli) -> None:
     """Output, errors, logs in both formats with -v, results, tables and files of every verb."""
     pipeline = with_secrets(cli, kafka, topic(partitions=1), kind)
@@ -76,6 +77,7 @@ def test_no_command_tells_a_secret(kind: str, kafka: str, topic: MakeTopic, cli:
 
 
 @pytest.mark.parametrize(("name", "value"), BROKEN)
+@pytest.mark.fault(59)
 def test_a_secret_that_is_wrong_is_not_repeated(
     name: str, value: str, kafka: str, topic: MakeTopic, cli: Cli
 ) -> None:
@@ -87,6 +89,7 @@ def test_a_secret_that_is_wrong_is_not_repeated(
     assert_in_no_file(cli.folder)
 
 
+@pytest.mark.fault(59)
 def test_the_process_list_shows_no_secret(kafka: str, topic: MakeTopic, cli: Cli) -> None:
     """While a worker runs: its command line, and those of its children."""
     pipeline = with_secrets(cli, kafka, topic(partitions=1), "duckdb")

@@ -96,6 +96,7 @@ def lab(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Lab]:
 # following
 
 
+@pytest.mark.fault(45)
 def test_a_new_column_comes_with_the_first_batch_that_needs_it(lab: Lab) -> None:
     """Opening changes nothing; the batch brings column and rows; old rows are NULL there; all is proved."""
     before = lab.types()
@@ -221,6 +222,7 @@ def wide(number: int, texts: list[str]) -> bytes:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.fault(45)
 def test_every_widening_keeps_every_value(tmp_path: Path, kind: str) -> None:
     """The extremes of the old type stay what they are, those of the new one fit; twins are still twins."""
     lab, known = Lab(tmp_path, kind), pairs(kind)
@@ -318,6 +320,7 @@ REFUSED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("columns", "table", "words"), REFUSED)
+@pytest.mark.fault(45)
 def test_what_cannot_be_followed_is_refused_by_name(
     lab: Lab, columns: dict[str, Any], table: dict[str, Any], words: str
 ) -> None:
@@ -398,6 +401,7 @@ def lake(tmp_path: Path) -> Iterator[Lab]:
     made.close()
 
 
+@pytest.mark.fault(45)
 def test_a_worker_with_the_old_contract_is_stopped(lake: Lab) -> None:
     """It goes on until the table has changed; then its next batch is refused in words, unwritten."""
     old, new = lake.worker(), lake.worker({"currency": CURRENCY})

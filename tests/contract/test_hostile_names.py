@@ -42,6 +42,7 @@ def mistake(name: str, folder: Path) -> str:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.fault(60)
 def test_columns_of_any_name_are_loaded_and_read(kind: str, tmp_path: Path) -> None:
     """Through parse, split, commit, verify, query and trace; content arrives, nothing else happens."""
     names = [name for name in HOSTILE if not mistake(name, tmp_path)]
@@ -66,6 +67,7 @@ def test_columns_of_any_name_are_loaded_and_read(kind: str, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("name", ["", " ", "a\nb", "a\x00b", "\x1b[31m", "_batch", "_x", "$x", "x" * 201])
+@pytest.mark.fault(60)
 def test_names_that_cannot_be_columns_are_refused(name: str, tmp_path: Path) -> None:
     """Empty, control characters, the loader's own, too long."""
     said = mistake(name, tmp_path)
@@ -78,6 +80,7 @@ def test_names_that_cannot_be_columns_are_refused(name: str, tmp_path: Path) -> 
     "name",
     ['"; DROP TABLE x; --', "a b", "a'b", "ünï", "a\nb", "", "x" * 250, "../up", "{{ 7 }}", "\x1b[31m"],
 )
+@pytest.mark.fault(60)
 def test_pipeline_topic_and_table_take_plain_names_only(key: str, name: str, tmp_path: Path) -> None:
     """Each is refused by its key, in one line; dots are for topics and pipelines."""
     with pytest.raises(ConfigError, match=rf"{key}: ") as refused:
@@ -86,6 +89,7 @@ def test_pipeline_topic_and_table_take_plain_names_only(key: str, name: str, tmp
 
 
 @pytest.mark.parametrize(("key", "name"), [("pipeline", "a.b-c_d"), ("kafka.topic", "a.b-c_" + "d" * 243)])
+@pytest.mark.fault(60)
 def test_dots_and_long_topics_are_names(key: str, name: str, tmp_path: Path) -> None:
     """Kafka allows them."""
     make(key, name, tmp_path)

@@ -141,6 +141,7 @@ REFUSED = (
 )  # fmt: skip
 
 
+@pytest.mark.fault(63)
 def test_whatever_reaches_further_is_refused_in_one_line(loaded: Config, locked: Ask) -> None:
     """Files, other databases, network, extensions, environment, settings, writes; nothing is left behind."""
     folder = loaded.warehouse.file.parent
@@ -170,6 +171,7 @@ def left(folder: Path) -> dict[Path, int]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.fault(63)
 def test_duckdb_itself_is_locked_too(kind: str, tmp_path: Path) -> None:
     """Behind our own walls: without them DuckDB still refuses files, extensions and changed settings."""
     config = make_config(tmp_path, kind)
@@ -214,6 +216,7 @@ def test_the_list_of_table_functions_is_sound(tmp_path: Path) -> None:
     assert not [name for name in TABLE_FUNCTIONS if any(word in name for word in words)]
 
 
+@pytest.mark.fault(63)
 def test_a_query_that_takes_too_long_is_ended(loaded: Config) -> None:
     """After --timeout there is one line, and the process is gone."""
     with Asker() as asker, pytest.raises(ActionNeeded, match=r"no answer within --timeout 0\.5s"):
@@ -228,6 +231,7 @@ def test_a_query_that_takes_too_long_is_ended(loaded: Config) -> None:
         "SELECT repeat('x', 2000000000) AS a, repeat('y', 2000000000) AS b",
     ],
 )
+@pytest.mark.fault(63)
 def test_a_query_that_needs_too_much_memory_is_ended(tmp_path: Path, sql: str) -> None:
     """Neither DuckDB's own memory nor what it does not count goes beyond limits.memory."""
     config = make_config(tmp_path, limits={"memory": "256 MiB"})
@@ -244,6 +248,7 @@ def test_an_answer_that_is_too_large_is_not_taken(tmp_path: Path) -> None:
         ask(config, "SELECT i, i + 1 AS j FROM range(100000000000) AS a(i)", 120)
 
 
+@pytest.mark.fault(59, 63)
 def test_the_process_has_no_secret_in_its_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Variables that hold secrets are not handed on; no word of the query stands in the process list."""
     monkeypatch.setenv("KAFKA_PASSWORD", "hunter2")

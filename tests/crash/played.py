@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from loader.config import Config
-from loader.kafka import source
+from loader.kafka import look, source
 from loader.model import Position
 from loader.testing.source import MemorySource, MemoryTopic, Record
 from tests import oracle
@@ -50,6 +50,7 @@ class Played(MemorySource):
 def play() -> None:
     """From now on the commands of this process read the story."""
     source.KafkaSource = Played  # type: ignore[misc, assignment]
+    look.broker = lambda config, **_: Played.from_config(config)  # type: ignore[assignment]
 
 
 def told(file: Path) -> dict[int, int]:

@@ -1,9 +1,9 @@
 """Named places where a test can stop the loader: `LOADER_FAIL=before_commit:kill`.
 
-Costs one comparison where the variable is unset. Actions: `kill` (SIGKILL to ourselves),
-`stop` (SIGSTOP), `raise` (RuntimeError), `sleep` (five seconds). `before_commit:kill:3` acts the
-third time the place is reached. Each hit is written to `LOADER_FAIL_LOG`, so that a test can
-prove that its place was reached.
+Costs one comparison where the variable is unset. Actions: `kill` (SIGKILL to ourselves), `stop`
+(SIGSTOP), `abort` (SIGABRT, as native libraries end), `raise` (RuntimeError), `sleep` (five seconds).
+`before_commit:kill:3` acts the third time the place is reached. Each hit is written to
+`LOADER_FAIL_LOG`, so that a test can prove that its place was reached.
 """
 
 from __future__ import annotations
@@ -60,6 +60,8 @@ def _act(action: str, place: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
     elif action == "stop":
         os.kill(os.getpid(), signal.SIGSTOP)
+    elif action == "abort":
+        os.abort()
     elif action == "sleep":
         time.sleep(5)
     else:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import sqlite3
+import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +90,22 @@ def batch(*parts: tuple[int, int, list[bytes | None]], holes: int = 0) -> Batch:
     spans = tuple(Span(p, begin, begin + len(values) + holes, 0) for p, begin, values in parts)
     chunks = [records(*part) for part in parts]
     return Batch(new_batch_id(), spans, pa.Table.from_batches(chunks, schema=CHUNK_SCHEMA))
+
+
+def age(config: Config, seconds: float) -> None:
+    """Let everything in the lake be so much older: files, snapshots, and the list of files to delete."""
+    for file in config.warehouse.data_path.rglob("*"):
+        if file.is_file():
+            os.utime(file, (time.time() - seconds,) * 2)
+    with closing(sqlite3.connect(config.warehouse.file)) as catalogue, catalogue:
+        for table, column in (
+            ("ducklake_snapshot", "snapshot_time"),
+            ("ducklake_files_scheduled_for_deletion", "schedule_start"),
+        ):
+            catalogue.execute(
+                f"UPDATE {table} SET {column} = strftime('%Y-%m-%d %H:%M:%f', substr({column}, 1, 23), "
+                f"'-{seconds} seconds') || '+00'"
+            )
 
 
 Maker = Callable[[], Any]

@@ -13,10 +13,12 @@ import json
 import random
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
+
+from duckdb import DuckDBPyConnection
 
 from tests.oracle import Counts, Record, Store, check_exact, database, lake, read_topic
 from tests.oracle.around import Sample, never_ahead
@@ -158,11 +160,16 @@ class Pipeline:
         """The consumer group."""
         return f"{self.name}-{self.topic}"
 
-    def store(self) -> Store:
+    @property
+    def warehouse(self) -> Path:
+        """The file of the warehouse."""
+        return self.folder / {"ducklake": "catalog.sqlite", "duckdb": "warehouse.duckdb"}[self.kind]
+
+    def store(self, on: DuckDBPyConnection | None = None) -> Store:
         """The warehouse by plain DuckDB; a DuckDB file only while nobody writes it."""
         if self.kind == "ducklake":
-            return lake(self.folder / "catalog.sqlite")
-        return database(self.folder / "warehouse.duckdb")
+            return lake(self.warehouse, on=on)
+        return database(self.warehouse, on=on)
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
         """The result of a query by plain DuckDB."""
@@ -192,8 +199,15 @@ class Pipeline:
         """Judge the warehouse against the topic (O1 to O5), and Kafka's group against the warehouse (O6)."""
         found = records if records is not None else read_topic(self.bootstrap, self.topic)
         with self.store() as store:
-            counts = check_exact(found, store, pipeline=self.name, caught_up=caught_up)
-        never_ahead([Sample(self.acknowledged(), self.positions())])
+            return self.check_in(store, found, self.acknowledged(), caught_up=caught_up)
+
+    def check_in(
+        self, store: Store, records: Sequence[Record], acknowledged: Mapping[int, int], *, caught_up: bool
+    ) -> Counts:
+        """The same, in an open warehouse and with what Kafka's group has on record."""
+        counts = check_exact(records, store, pipeline=self.name, caught_up=caught_up)
+        positions = {row["partition"]: row["next_offset"] for row in store.table("loader.offsets")}
+        never_ahead([Sample(dict(acknowledged), positions)])
         return counts
 
     def verify(self) -> None:

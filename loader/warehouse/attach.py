@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 EXTENSIONS = ("sqlite_scanner", "ducklake")
 _CHECKED = threading.Event()  # this process has loaded them, with their signatures
+DISK_FULL = "the disk is full; nothing of the batch was loaded"
 CHECK_PATH = "check warehouse.path and warehouse.data"
 INLINE_ROWS = 64  # target rows of a batch up to which no file is made; 5 k inlined rows cost 490 ms
 INLINE_CONTROL_ROWS = 10_000
@@ -126,11 +127,13 @@ def unwritable(error: OSError, address: str) -> LoaderError:
     words = ": ".join(str(part) for part in (error.strerror or error, error.filename) if part)
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
         return ActionNeeded(words, address=address, hint=CHECK_PATH)
+    if error.errno == errno.ENOSPC:
+        return WarehouseAway(DISK_FULL, address=address)
     return WarehouseAway(words, address=address, hint=CHECK_PATH)
 
 
 KNOWN: tuple[tuple[str, type[LoaderError], str, str], ...] = (  # pattern, error, message (or DuckDB's), hint
-    (r"No space left|disk is full", WarehouseAway, "the disk is full; nothing of the batch was loaded", ""),
+    (r"No space left|disk is full", WarehouseAway, DISK_FULL, ""),
     (
         r"DATA_PATH.*does not match",
         WarehouseMismatch,

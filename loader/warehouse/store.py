@@ -21,7 +21,7 @@ from loader.warehouse.change import Changes, own_errors
 from loader.warehouse.commit import LEDGER, commit, take_head
 from loader.warehouse.derivation import derivations
 from loader.warehouse.deriver import Deriver
-from loader.warehouse.files import WriterLock, make_folder
+from loader.warehouse.files import WriterLock, make_folder, sync
 from loader.warehouse.follow import Follower
 from loader.warehouse.known import KnownIds
 from loader.warehouse.limit import Breaker, recent_share
@@ -163,6 +163,7 @@ class DuckWarehouse:
                 raise HeadMoved(message)
             self._record_topic(identity)
             self._commits.execute(statement("load/record_offset", pipeline=self._pipeline))
+        self._sync_names()
 
     def _record_topic(self, identity: Identity) -> None:
         if self.recorded():
@@ -197,12 +198,19 @@ class DuckWarehouse:
                 )
         except CommitFailed as unknown:
             return self._settle(split, unknown)
+        self._sync_names()
         self._follower.committed(receipt.seq)
         self._deriver.committed(receipt.seq)
         self._breaker.passed(split.totals)
         self._known.committed(split.staged.ids, receipt)
         self._keep_up(receipt.seq)
         return receipt
+
+    def _sync_names(self) -> None:
+        """DuckDB syncs its write-ahead log, and not the name of it; SQLite does both."""
+        if not self._is_lake:
+            with self._own_errors():
+                sync(self._config.warehouse.file.parent)
 
     def _keep_up(self, seq: int) -> None:
         """The batch is durable already: what fails here is said, and tried again later."""
@@ -222,6 +230,7 @@ class DuckWarehouse:
         if row is None:
             message = f"COMMIT failed, the batch is not in the warehouse: {unknown}"
             raise Restart(message)
+        self._sync_names()
         return int(row[0])
 
     def _bump_head(self) -> None:

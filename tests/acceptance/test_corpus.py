@@ -36,6 +36,7 @@ def _lines(values: dict[str, Any]) -> str:
 
 
 @pytest.mark.parametrize("name", FILES)
+@pytest.mark.fault(41)
 def test_every_record_ends_as_the_corpus_says(name: str, kafka: str, topic: MakeTopic, cli: Cli) -> None:
     """Sent to Kafka and loaded by `loader load`; a second load finds nothing new, and `verify` is true."""
     case, topic_name = read(name), topic(partitions=1)

@@ -92,6 +92,7 @@ def team(request: pytest.FixtureRequest, quick_kafka: KafkaServer, cli: Cli) -> 
     return Team(Pipeline(cli, quick_kafka.bootstrap, topic, client=dict(PROTOCOLS[request.param])))
 
 
+@pytest.mark.fault(8)
 @pytest.mark.fault(13)
 @pytest.mark.fault(20)
 @pytest.mark.fault(44)

@@ -210,6 +210,7 @@ def test_a_broker_that_is_away_is_temporary(cli: Cli) -> None:
         assert pipeline.bootstrap in result.json["error"]["address"]
 
 
+@pytest.mark.fault(4)
 def test_a_run_without_a_broker_can_be_stopped(cli: Cli) -> None:
     """SIGTERM while the broker is away is a stop like any other: exit 0 and a result."""
     pipeline = Pipeline(cli, f"127.0.0.1:{free_ports(1)[0]}", "orders")

@@ -62,6 +62,7 @@ def test_maintain_that_is_typed_is_in_the_history(kafka: str, topic: MakeTopic, 
     assert (row["job"], row["started_by"], row["exit_code"]) == ("maintain", "command", 0)
 
 
+@pytest.mark.fault(4)
 def test_a_stop_finishes_the_batch(kafka: str, topic: MakeTopic, cli: Cli, tmp_path: Path) -> None:
     """SIGTERM in the middle of a batch: it is committed, the rest is left for the next run, exit 0."""
     pipeline = scheduled(Pipeline(cli, kafka, topic(partitions=2)), OFTEN)
@@ -79,6 +80,7 @@ def test_a_stop_finishes_the_batch(kafka: str, topic: MakeTopic, cli: Cli, tmp_p
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.fault(4)
 def test_a_schedule_that_waits_stops_at_once(kafka: str, topic: MakeTopic, cli: Cli, number: int) -> None:
     """Between two runs a signal is a stop like any other: exit 0."""
     pipeline = scheduled(Pipeline(cli, kafka, topic(partitions=1)), AT_NIGHT)
@@ -126,6 +128,7 @@ def test_a_killed_job_is_in_the_history(kafka: str, topic: MakeTopic, cli: Cli, 
     assert pipeline.check().loaded == 100
 
 
+@pytest.mark.fault(8, 58)
 def test_two_schedulers_never_run_two_jobs_at_once(kafka: str, topic: MakeTopic, cli: Cli) -> None:
     """Two schedulers of one DuckDB file: no run of either fails, because they take turns."""
     pipeline = scheduled(Pipeline(cli, kafka, topic(partitions=1), "duckdb"), OFTEN)

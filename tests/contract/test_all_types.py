@@ -74,6 +74,7 @@ def test_a_type_that_parquet_would_round_is_refused_for_a_lake(tmp_path: Path) -
         make_config(tmp_path, "ducklake", table=table)
 
 
+@pytest.mark.fault(60)
 def test_hostile_names_are_only_names(tmp_path: Path) -> None:
     """Quotes, semicolons and reserved words in the names of table and columns do no harm."""
     hostile = 'it\'s "it"; DROP TABLE x --'

@@ -222,6 +222,7 @@ def wide(number: int, texts: list[str]) -> bytes:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.fault(45)
 def test_every_widening_keeps_every_value(tmp_path: Path, kind: str) -> None:
     """The extremes of the old type stay what they are, those of the new one fit; twins are still twins."""
     lab, known = Lab(tmp_path, kind), pairs(kind)
@@ -400,6 +401,7 @@ def lake(tmp_path: Path) -> Iterator[Lab]:
     made.close()
 
 
+@pytest.mark.fault(45)
 def test_a_worker_with_the_old_contract_is_stopped(lake: Lab) -> None:
     """It goes on until the table has changed; then its next batch is refused in words, unwritten."""
     old, new = lake.worker(), lake.worker({"currency": CURRENCY})

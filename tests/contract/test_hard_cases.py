@@ -83,6 +83,7 @@ def test_nested_texts_of_small_batches_are_kept(kind: str, type_: str, tmp_path:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.fault(43)
 def test_hostile_headers_of_refused_records_are_kept(kind: str, tmp_path: Path) -> None:
     """Header keys are the producer's to choose; values are bytes; duplicates and null stay."""
     headers = [{"key": key, "value": b"\x00\xff" + key.encode()} for key in HOSTILE]

@@ -530,6 +530,7 @@ POISON: dict[bytes | None, str] = {
 
 
 @pytest.mark.fault(41)
+@pytest.mark.fault(41, 42)
 def test_poison_is_refused_and_disturbs_nobody(parser: Parser) -> None:
     """Each poison among good records is refused for its own reason; every good record is loaded."""
     contract = Contract((Column("a", parse_type("BIGINT")),), ("a",), message_bytes=1_000_000)
@@ -545,6 +546,7 @@ def test_poison_is_refused_and_disturbs_nobody(parser: Parser) -> None:
     assert all(row["a"] == i and row["_reasons"] is None for i, row in enumerate(rows) if i not in places)
 
 
+@pytest.mark.fault(42)
 def test_wide_is_not_deep(parser: Parser) -> None:
     """Many brackets side by side are fine, in texts too."""
     values = [
@@ -900,6 +902,7 @@ _any_json = st.recursive(
     "type_",
     ["VARCHAR", "DECIMAL(9,2)", "JSON", "STRUCT(x INTEGER, y VARCHAR[])", "STRUCT(x INTEGER, b VARCHAR)[]"],
 )
+@pytest.mark.fault(41)
 def test_nothing_fails_the_statement(parser: Parser, type_: str, values: list[bytes]) -> None:
     """Any bytes and any JSON end as a row, refused or not; a good nested value says what the JSON says."""
     rows = parser.run(one(type_), values)

@@ -107,6 +107,7 @@ _anything = st.one_of(
 @pytest.mark.parametrize(("kind", "policy"), PAIRS, ids=str)
 @RARELY
 @given(values=st.lists(_anything, min_size=1, max_size=30))
+@pytest.mark.fault(41)
 def test_no_record_fails_a_batch(kind: str, policy: dict[str, Any], values: list[bytes | None]) -> None:
     """Any JSON and any bytes end in one of the four places, and the balance holds."""
     with warehouse(kind, policy) as (made, _):
@@ -225,6 +226,7 @@ _local_times = st.one_of(_near_changes, st.datetimes(datetime(1980, 1, 1), datet
 @given(
     st.lists(_local_times, min_size=1, max_size=20), _zones, st.sampled_from(["refuse", "earlier", "later"])
 )
+@pytest.mark.fault(53)
 def test_local_times_are_zoneinfos(parser: Parser, times: list[datetime], zone: str, dst: str) -> None:
     """A local time is the instant that zoneinfo finds; a skipped or repeated one goes by the rule."""
     made = one("TIMESTAMPTZ", zone=zone, dst=dst)

@@ -262,6 +262,7 @@ BYTES = [
 ]
 
 
+@pytest.mark.fault(43)
 def test_bytes_survive(world: World, opened: Callable[..., Source]) -> None:
     """Keys, values and headers arrive byte for byte: null, empty, invalid UTF-8, duplicates, order."""
     world.send(BYTES)

@@ -82,6 +82,7 @@ def test_damage_is_found(loaded: Config, check: str, statement: str) -> None:
     assert verdicts(loaded)[check].status == "failed"
 
 
+@pytest.mark.fault(49)
 def test_a_lost_or_broken_file_is_found(tmp_path: Path) -> None:
     """A Parquet file that is missing, or cut short as after a power loss, fails `files`."""
     config = make_config(tmp_path, "ducklake")

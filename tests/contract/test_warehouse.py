@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
-from loader.errors import HeadMoved, OffsetsMoved
+from loader import failpoints
+from loader.errors import HeadMoved, OffsetsMoved, Restart
 from loader.model import CHUNK_SCHEMA, Batch, Identity, Position, Receipt, Span, Totals, new_batch_id
 from loader.testing.warehouse import MemoryWarehouse, Shared
+from loader.warehouse import store
+from loader.warehouse.reading import Reader
 from loader.warehouse.store import DuckWarehouse
-from tests.making import batch, make_config, order
+from loader.warehouse.transaction import CommitFailed
+from loader.warehouse.verify import checks
+from tests.making import KINDS, batch, make_config, order
 from tests.oracle import database, lake
 
+TABLES = ("main.orders", "loader.quarantine", "loader.duplicates", "loader.batches")
 IDENTITY = Identity("cluster", "orders", "topic-id", 2)
 
 
@@ -119,6 +125,7 @@ def test_a_batch_without_records_moves_the_offsets(bench: Bench) -> None:
     assert bench.warehouse.offsets()[0] == Position(3, 0)
 
 
+@pytest.mark.fault(44)
 def test_the_head_refuses_what_was_split_before_another_commit(bench: Bench) -> None:
     """A batch that was split before another commit is refused, and passes after a new split."""
     staged = bench.warehouse.stage(batch((0, 0, [order(1), order(2)])))
@@ -146,6 +153,7 @@ def test_a_zombie_cannot_commit(bench: Bench) -> None:
     assert bench.ids() == ["ORD000001"]
 
 
+@pytest.mark.fault(44)
 def test_what_was_committed_is_there_after_a_restart(bench: Bench) -> None:
     """A new worker goes on where the last one committed, and knows its ids."""
     commit(bench.warehouse, batch((0, 0, [order(1)])))
@@ -157,6 +165,7 @@ def test_what_was_committed_is_there_after_a_restart(bench: Bench) -> None:
     assert receipt.totals == Totals(consumed=1, duplicates=1)
 
 
+@pytest.mark.fault(44)
 def test_the_next_batch_is_staged_while_one_commits(bench: Bench) -> None:
     """Two batches can be alive: the later one, staged before the first commits, still sees its ids."""
     first, second = batch((0, 0, [order(1)])), batch((0, 1, [order(1), order(2)]))
@@ -177,3 +186,58 @@ def test_an_accepted_loss_moves_the_offset_and_loads_nothing(bench: Bench) -> No
         commit(bench.warehouse, Batch(new_batch_id(), gap.spans, nothing, "accept"))
     assert commit(bench.warehouse, batch((0, 40, [order(1)]))).totals == Totals(consumed=1, loaded=1)
     assert bench.ids() == ["ORD000001"]
+
+
+@pytest.mark.fault(47)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("is_in", [True, False])
+def test_an_unknown_outcome_is_settled_by_a_write(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch, *, is_in: bool
+) -> None:
+    """COMMIT fails, with effect or without: the answer is right, and no commit from before can come later."""
+    committing = store.commit
+
+    def failing(*words: Any, **facts: Any) -> Receipt:
+        if is_in:
+            committing(*words, **facts)
+        raise CommitFailed("the disk was gone for a moment")
+
+    warehouse = DuckWarehouse(make_config(tmp_path, kind))
+    warehouse.record(IDENTITY, {0: 0, 1: 5})
+    split = warehouse.split(warehouse.stage(batch((0, 0, [order(1)]))))
+    monkeypatch.setattr(store, "commit", failing)
+    if is_in:
+        assert warehouse.commit(split).totals == Totals(consumed=1, loaded=1)
+    else:
+        with pytest.raises(Restart, match="not in the warehouse"):
+            warehouse.commit(split)
+    monkeypatch.undo()
+    assert warehouse.offsets()[0].offset == int(is_in)
+    late = replace(warehouse.split(warehouse.stage(batch((1, 5, [order(2)])))), seen=split.seen + is_in)
+    with pytest.raises(HeadMoved):  # as the failed COMMIT would meet it
+        warehouse.commit(late)
+    warehouse.close()
+
+
+@pytest.mark.fault(5)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("place", "is_in"), [("before_commit", False), ("after_commit", True)])
+def test_a_batch_is_there_whole_or_not_at_all(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch, place: str, *, is_in: bool
+) -> None:
+    """Ended just before COMMIT or just after it: rows, refused records and offsets are all there, or none."""
+    config = make_config(tmp_path, kind)
+    warehouse = DuckWarehouse(config)
+    warehouse.record(IDENTITY, {0: 0, 1: 5})
+    monkeypatch.setattr(failpoints, "_armed", f"{place}:raise")
+    monkeypatch.setattr(failpoints, "_hits", 0)
+    with pytest.raises(RuntimeError, match=place):
+        commit(warehouse, batch((0, 0, [order(1), b"{", order(1)])))
+    warehouse.close()
+    with Reader(config) as reader:
+        assert [check for check in checks(reader) if check.status != "ok"] == []
+        home = reader.home
+        found = [home.execute(f"SELECT count(*) FROM lake.{table}").fetchone() for table in TABLES]
+        at = home.execute("SELECT next_offset FROM lake.loader.offsets WHERE partition = 0").fetchone()
+    assert found == [(int(is_in),)] * len(TABLES)
+    assert at == (3 if is_in else 0,)

@@ -1,14 +1,20 @@
 /* Count the calls that change files below a folder, and make the n-th one the last, or fail.
  *
- * SHIM_FOLDER  only files below it count
+ * SHIM_FOLDER  only this folder and files below it count
  * SHIM_AT      number of the call, from 1; 0 or nothing: only count
  * SHIM_HOW     kill (SIGKILL before the call), eio (that call fails once), full (it and all later
- *              calls that need room fail with ENOSPC)
- * SHIM_LOG     a line for each counted call: number, name, path
+ *              calls that need room fail with ENOSPC), readonly (it and all later ones fail with EROFS)
+ * SHIM_WHILE   full and readonly hold only while this file exists
+ * SHIM_LOG     a line for each counted call, before it: number, name, inode and links of what the path
+ *              names, path
+ * SHIM_KEEP    a folder for what each fsync made durable, under the number of the call: the bytes of a
+ *              file, or in NUMBER.entries those of a folder, as lines of inode and name, with a slash
+ *              behind the name of a folder
  *
  * Preloaded into the loader by tests/crash/syscalls.py. Linux, glibc.
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -25,6 +31,7 @@
 #include <unistd.h>
 
 static long counted;
+static __thread long number_here; /* of the call under way in this thread; 0: it does not count */
 
 static const char *setting(const char *name) {
     const char *value = getenv(name);
@@ -33,14 +40,18 @@ static const char *setting(const char *name) {
 
 static int is_below(const char *path) {
     const char *folder = getenv("SHIM_FOLDER");
-    return folder && strncmp(path, folder, strlen(folder)) == 0;
+    size_t size = folder ? strlen(folder) : 0;
+    return size && strncmp(path, folder, size) == 0 && (path[size] == '/' || path[size] == 0);
 }
 
 static void note(long number, const char *name, const char *path) {
     const char *file = getenv("SHIM_LOG");
     if (!file) return;
-    char line[PATH_MAX + 64];
-    int size = snprintf(line, sizeof line, "%ld %s %s\n", number, name, path);
+    char line[PATH_MAX + 128];
+    struct stat found = {0};
+    stat(path, &found);
+    int size = snprintf(line, sizeof line, "%ld %s %lu %lu %s\n", number, name,
+                        (unsigned long)found.st_ino, (unsigned long)found.st_nlink, path);
     int log = (int)syscall(SYS_openat, AT_FDCWD, file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (log < 0) return;
     syscall(SYS_write, log, line, (size_t)size);
@@ -49,8 +60,9 @@ static void note(long number, const char *name, const char *path) {
 
 /* 0: go on; otherwise the error with which the call must fail. */
 static int verdict(const char *name, const char *path, int needs_room) {
+    number_here = 0;
     if (!is_below(path)) return 0;
-    long number = __atomic_add_fetch(&counted, 1, __ATOMIC_SEQ_CST);
+    long number = number_here = __atomic_add_fetch(&counted, 1, __ATOMIC_SEQ_CST);
     note(number, name, path);
     long at = atol(setting("SHIM_AT"));
     const char *how = setting("SHIM_HOW");
@@ -60,11 +72,51 @@ static int verdict(const char *name, const char *path, int needs_room) {
         for (;;) pause();
     }
     if (strcmp(how, "eio") == 0) return number == at ? EIO : 0;
+    if (*setting("SHIM_WHILE") && syscall(SYS_faccessat, AT_FDCWD, setting("SHIM_WHILE"), F_OK)) return 0;
     if (strcmp(how, "full") == 0) return needs_room ? ENOSPC : 0;
-    return 0;
+    return strcmp(how, "readonly") == 0 ? EROFS : 0;
+}
+
+static void keep_bytes(int from, int to) {
+    char part[1 << 16];
+    long size;
+    while ((size = syscall(SYS_read, from, part, sizeof part)) > 0) syscall(SYS_write, to, part, (size_t)size);
+}
+
+static void keep_entries(const char *folder, int to) {
+    DIR *entries = opendir(folder);
+    for (struct dirent *entry; entries && (entry = readdir(entries));) {
+        char line[PATH_MAX];
+        int size = snprintf(line, sizeof line, "%lu %s%s\n", (unsigned long)entry->d_ino, entry->d_name,
+                            entry->d_type == DT_DIR ? "/" : "");
+        if (entry->d_name[0] != '.' || entry->d_name[1 + (entry->d_name[1] == '.')])
+            syscall(SYS_write, to, line, (size_t)size);
+    }
+    if (entries) closedir(entries);
+}
+
+/* After an fsync: what a power cut cannot take any more. */
+static int keep(int fd, int result) {
+    struct stat found;
+    const char *folder = getenv("SHIM_KEEP");
+    if (result || !folder || !number_here || fstat(fd, &found)) return result;
+    char name[PATH_MAX], again[64];
+    snprintf(name, sizeof name, "%s/%ld%s", folder, number_here, S_ISDIR(found.st_mode) ? ".entries" : "");
+    snprintf(again, sizeof again, "/proc/self/fd/%d", fd);
+    int to = (int)syscall(SYS_openat, AT_FDCWD, name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    if (S_ISDIR(found.st_mode)) {
+        keep_entries(again, to);
+    } else {
+        int from = (int)syscall(SYS_openat, AT_FDCWD, again, O_RDONLY | O_CLOEXEC, 0);
+        keep_bytes(from, to);
+        syscall(SYS_close, from);
+    }
+    syscall(SYS_close, to);
+    return result;
 }
 
 static int verdict_fd(const char *name, int fd, int needs_room) {
+    number_here = 0;
     char link[64], path[PATH_MAX];
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     ssize_t size = readlink(link, path, sizeof path - 1);
@@ -110,11 +162,11 @@ ssize_t writev(int fd, const struct iovec *parts, int count) {
 }
 int fsync(int fd) {
     REFUSE(verdict_fd("fsync", fd, 0));
-    return NEXT(fsync)(fd);
+    return keep(fd, NEXT(fsync)(fd));
 }
 int fdatasync(int fd) {
     REFUSE(verdict_fd("fdatasync", fd, 0));
-    return NEXT(fdatasync)(fd);
+    return keep(fd, NEXT(fdatasync)(fd));
 }
 int ftruncate(int fd, off_t size) {
     REFUSE(verdict_fd("ftruncate", fd, 0));
@@ -135,6 +187,10 @@ int fallocate(int fd, int mode, off_t at, off_t size) {
 int unlink(const char *path) {
     REFUSE(verdict_path("unlink", AT_FDCWD, path, 0));
     return NEXT(unlink)(path);
+}
+int remove(const char *path) {
+    REFUSE(verdict_path("unlink", AT_FDCWD, path, 0));
+    return NEXT(remove)(path);
 }
 int unlinkat(int folder, const char *path, int flags) {
     REFUSE(verdict_path("unlink", folder, path, 0));
@@ -161,7 +217,10 @@ int mkdir(const char *path, mode_t mode) {
     return NEXT(mkdir)(path, mode);
 }
 
-static int makes(int flags) { return (flags & (O_CREAT | O_TRUNC)) != 0; }
+static int makes(int flags) {
+    int writes = (flags & O_ACCMODE) != O_RDONLY && strcmp(setting("SHIM_HOW"), "readonly") == 0;
+    return writes || (flags & (O_CREAT | O_TRUNC)) != 0;
+}
 
 #define OPEN(name, folder, ...)                                              \
     mode_t mode = 0;                                                         \

@@ -1,102 +1,45 @@
-"""End or disturb the loader at the n-th change of a file, for every n of one load; the oracle judges.
+"""End or disturb the loader at the n-th change of a file, for every n of one command; the oracle judges.
 
-    python -m tests.crash.syscalls --warehouse ducklake [--how kill] [--every 1] [--first-batch]
+    python -m tests.crash.syscalls --warehouse ducklake --how kill --of load [--save] [--seconds 600]
 
-starts a Kafka of its own, prints one JSON object, and exits 0 when every point ended exact, else 1. The
-test suite takes a few of the points. `kill` ends the process before the call, `eio` lets the call
-fail once, `full` lets it and all later ones that need room fail.
+prints one JSON object, and exits 0 when every point ended exact, else 1; `--save` keeps the object in
+tests/crash/results, where the page about reliability reads it, and goes on where an earlier run ended.
+The topic comes out of a file, all else is the real command; the test suite takes a few of the points
+with a real Kafka. The disturbances:
+
+    kill    SIGKILL before the call
+    power   the same, and whatever was not synced is gone
+    eio     the call fails once
+    full    it and all later calls that need room fail
+
+One point more than there are calls is tried: the end, where `power` shows that what was said to be done is.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import shutil
-import subprocess
+import math
 import sys
 import tempfile
 import time
-import uuid
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.oracle import Record, read_topic
-from tests.pipelines import KINDS, Pipeline, Story, tell
-from tests.servers import topics
-from tests.servers.command import Cli, Result
-from tests.servers.kafka import KafkaServer
+from tests.crash.power import Call
+from tests.crash.scenes import Scene, load_scene, upkeep_scene
+from tests.pipelines import KINDS
+from tests.servers.command import Cli
 
-SHIM = Path(__file__).with_name("shim.c")
-HOWS = ("kill", "eio", "full")
+RESULTS = Path(__file__).with_name("results")
+COMMANDS = ("load", "first-load", "maintain")
+HOWS = ("kill", "power", "eio", "full")
+ENDED = ("kill", "power")
 KILLED = -9
-GOOD_ENDS = (0, 1, 75)  # what a load may say that could not write: done after all, look at it, run again
-
-
-def build_shim(folder: Path) -> Path:
-    """Compile the library. Raises FileNotFoundError without gcc, CalledProcessError when it fails."""
-    library = folder / "shim.so"
-    command = ["gcc", "-O1", "-fPIC", "-shared", "-Wall", "-Werror", "-o", str(library), str(SHIM), "-ldl"]
-    subprocess.run(command, check=True)
-    return library
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A topic of which a part is loaded, the rest of it, and the library; `load` is one batch."""
-
-    pipeline: Pipeline
-    story: Story
-    records: list[Record]
-    library: Path
-    pristine: Path
-
-    def reset(self) -> None:
-        """Put the warehouse back to what it was before the load."""
-        shutil.rmtree(self.pipeline.folder)
-        shutil.copytree(self.pristine, self.pipeline.folder)
-
-    def load(self, at: int, how: str) -> tuple[Result, list[str]]:
-        """Load with the n-th call disturbed; the result, and the calls that were counted."""
-        log = self.pristine.parent / f"calls-{uuid.uuid4().hex}"
-        env = {
-            "LD_PRELOAD": str(self.library),
-            "SHIM_FOLDER": f"{self.pipeline.folder}/",
-            "SHIM_AT": str(at),
-            "SHIM_HOW": how,
-            "SHIM_LOG": str(log),
-        }
-        result = self.pipeline("load", env=env)
-        calls = log.read_text().splitlines() if log.exists() else []
-        log.unlink(missing_ok=True)
-        return result, calls
-
-    def heal_and_judge(self) -> None:
-        """Load again, undisturbed: every record is in its place once, and `verify` agrees."""
-        healed = self.pipeline("load")
-        assert healed.code == 0, healed.err
-        assert self.pipeline.check(self.records)._asdict() == self.story.expected._asdict()
-        self.pipeline.verify()
-
-
-@contextmanager
-def stage(cli: Cli, bootstrap: str, kind: str, folder: Path, *, first_batch: bool = False) -> Iterator[Stage]:
-    """Half of a story loaded (nothing of it for `first_batch`), the other half to be loaded."""
-    story, name = tell(400, seed=5, partitions=2), f"syscalls-{uuid.uuid4().hex[:8]}"
-    topics.create(bootstrap, name, 2)
-    pipeline = Pipeline(cli, bootstrap, name, kind, f"p{uuid.uuid4().hex[:8]}")
-    half = 0 if first_batch else len(story.messages) // 2
-    if half:
-        topics.produce(bootstrap, name, story.messages[:half])
-        assert pipeline("load").code == 0
-    topics.produce(bootstrap, name, story.messages[half:])
-    pristine = folder / f"pristine-{pipeline.name}"
-    shutil.copytree(pipeline.folder, pristine)
-    yield Stage(pipeline, story, read_topic(bootstrap, name), build_shim(folder), pristine)
-    topics.delete(bootstrap, name)
+GOOD_ENDS = (0, 1, 75)  # what a command may say that could not write: done after all, look at it, run again
 
 
 @dataclass
@@ -104,8 +47,8 @@ class Verdict:
     """What was tried and what came of it."""
 
     warehouse: str
+    of: str
     how: str
-    first_batch: bool
     calls: int = 0
     tried: int = 0
     ends: Counter[str] = field(default_factory=Counter)
@@ -118,44 +61,63 @@ class Verdict:
         facts = {**vars(self), "ends": dict(self.ends), "by_call": dict(self.by_call)}
         return {"ok": not self.wrong and self.tried > 0, **facts}
 
+    @classmethod
+    def from_json(cls, facts: dict[str, Any]) -> Verdict:
+        """What an earlier run has found."""
+        counters = {name: Counter(facts[name]) for name in ("ends", "by_call")}
+        return cls(**{name: facts[name] for name in vars(cls("", "", ""))} | counters)
 
-def count(stage: Stage) -> list[str]:
-    """The calls of an undisturbed load."""
-    result, calls = stage.load(0, "count")
+
+def scene(of: str, cli: Cli, kind: str) -> AbstractContextManager[Scene]:
+    """The warehouse and the command that are tried."""
+    return upkeep_scene(cli, kind) if of == "maintain" else load_scene(cli, kind, first=of == "first-load")
+
+
+def count(scene: Scene) -> list[Call]:
+    """The calls of an undisturbed command."""
+    result, calls = scene.act(0, "count")
     assert result.code == 0, result.err
-    stage.reset()
+    scene.reset()
     return calls
 
 
-def try_point(stage: Stage, at: int, how: str) -> tuple[int, str]:
-    """One point; the exit code and the call that was disturbed. Raises AssertionError."""
-    result, calls = stage.load(at, how)
-    hit = calls[at - 1] if len(calls) >= at else ""
-    if how == "kill":
-        assert result.code == (KILLED if hit else 0), f"{result.code} at {at}: {result.err}"
+def try_point(scene: Scene, at: int, how: str) -> tuple[int, str]:
+    """One point; the exit code and the name of the call that was disturbed. Raises AssertionError."""
+    result, calls = scene.act(at, how)
+    hit = calls[at - 1].name if len(calls) >= at else "the end"
+    where = f"{calls[at - 1]}" if len(calls) >= at else hit
+    if how in ENDED:
+        assert result.code == (0 if hit == "the end" else KILLED), f"{result.code} at {where}: {result.err}"
     else:
-        assert result.code in GOOD_ENDS, f"{result.code} at {hit}: {result.err}"
-    stage.heal_and_judge()
-    stage.reset()
+        assert result.code in GOOD_ENDS, f"{result.code} at {where}: {result.err}"
+    try:
+        scene.judge(caught_up=False)
+        scene.heal()
+        scene.judge(caught_up=True)
+    except AssertionError as wrong:
+        raise AssertionError(f"after {result.code} at {where}: {wrong}\n{result.err}") from wrong
+    scene.reset()
     return result.code, hit
 
 
-def try_all(stage: Stage, verdict: Verdict, every: int) -> None:
-    """All points of one load, or every k-th."""
-    begun = time.monotonic()
-    verdict.calls = len(count(stage))
-    for at in range(1, verdict.calls + 1, every):
+def try_all(scene: Scene, verdict: Verdict, seconds: float) -> None:
+    """All points of one command that were not tried yet, as far as the time allows."""
+    begun, before = time.monotonic(), verdict.seconds
+    verdict.calls = verdict.calls or len(count(scene))
+    for at in range(verdict.tried + 1, verdict.calls + 2):
+        if time.monotonic() - begun > seconds:
+            break
         try:
-            code, hit = try_point(stage, at, verdict.how)
-        except AssertionError as wrong:
-            verdict.wrong.append(f"call {at}: {wrong}")
-            stage.reset()
+            code, hit = try_point(scene, at, verdict.how)
+        except Exception as wrong:  # noqa: BLE001 - a point that went wrong does not hide the others
+            verdict.wrong.append(f"call {at}: {type(wrong).__name__}: {wrong}")
+            scene.reset()
         else:
             verdict.ends[str(code)] += 1
-            verdict.by_call[hit.split(" ")[1] if hit else "none"] += 1
+            verdict.by_call[hit] += 1
         verdict.tried += 1
         print(f"{at}/{verdict.calls}", file=sys.stderr)
-    verdict.seconds = round(time.monotonic() - begun, 1)
+        verdict.seconds = round(before + time.monotonic() - begun, 1)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -163,21 +125,24 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--warehouse", choices=KINDS, default="ducklake")
     parser.add_argument("--how", choices=HOWS, default="kill")
-    parser.add_argument("--every", type=int, default=1, help="try every k-th point only")
-    parser.add_argument("--first-batch", action="store_true", help="into a warehouse that is not there yet")
+    parser.add_argument("--of", choices=COMMANDS, default="load", help="first-load: into no warehouse yet")
+    parser.add_argument("--seconds", type=float, default=math.inf, help="stop after so many")
+    parser.add_argument("--save", action="store_true", help="keep the result in tests/crash/results")
     wanted = parser.parse_args(arguments)
-    verdict = Verdict(wanted.warehouse, wanted.how, wanted.first_batch)
-    with tempfile.TemporaryDirectory(prefix="syscalls-") as name:
-        folder = Path(name)
-        cli = Cli(folder)
-        with (
-            KafkaServer(folder / "kafka") as kafka,
-            stage(cli, kafka.bootstrap, wanted.warehouse, folder, first_batch=wanted.first_batch) as prepared,
-        ):
-            try_all(prepared, verdict, wanted.every)
-        cli.close()
-    print(json.dumps(verdict.as_json()))
-    return 0 if verdict.as_json()["ok"] else 1
+    file = RESULTS / f"syscalls-{wanted.of}-{wanted.warehouse}-{wanted.how}.json"
+    verdict = Verdict(wanted.warehouse, wanted.of, wanted.how)
+    if wanted.save and file.exists():
+        verdict = Verdict.from_json(json.loads(file.read_text()))
+    with tempfile.TemporaryDirectory(prefix="syscalls-") as folder:
+        cli = Cli(Path(folder))
+        with scene(wanted.of, cli, wanted.warehouse) as prepared:
+            try_all(prepared, verdict, wanted.seconds)
+    result = verdict.as_json()
+    print(json.dumps(result))
+    if wanted.save:
+        RESULTS.mkdir(exist_ok=True)
+        file.write_text(json.dumps(result, indent=1) + "\n")
+    return 0 if result["ok"] else 1
 
 
 if __name__ == "__main__":

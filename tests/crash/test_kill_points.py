@@ -75,6 +75,7 @@ def fail(place: str, action: str, log: Path, hit: int | None = None) -> dict[str
 
 @pytest.mark.parametrize("place", ON_THE_WAY)
 @pytest.mark.fault(1)
+@pytest.mark.fault(1, 3, 5)
 @pytest.mark.fault(3)
 @pytest.mark.fault(5)
 def test_ended_on_the_way(full: Full, pipeline: Pipeline, log: Path, place: str) -> None:
@@ -102,6 +103,7 @@ def test_ended_on_the_way(full: Full, pipeline: Pipeline, log: Path, place: str)
 
 @pytest.mark.parametrize(("action", "code"), [("kill", -signal.SIGKILL), ("raise", 70)])
 @pytest.mark.fault(1)
+@pytest.mark.fault(1, 5)
 @pytest.mark.fault(5)
 @pytest.mark.fault(40)
 def test_ended_while_it_begins(full: Full, pipeline: Pipeline, log: Path, action: str, code: int) -> None:

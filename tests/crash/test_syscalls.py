@@ -2,35 +2,42 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from tests.crash.syscalls import HOWS, count, stage, try_point
+from tests.crash.scenes import kafka_scene, load_scene
+from tests.crash.syscalls import ENDED, HOWS, count, try_point
 from tests.pipelines import KINDS
 from tests.servers.command import Cli
 
 POINTS = 2  # of each kind, spread over the load
+AFTER_COMMIT = {"ducklake": 0.9, "duckdb": 0.5}  # the share of the calls that come before closing
 KINDS_OF_CALL = {  # what a load must at least do, or the library does not see it
     "ducklake": {"write", "fsync"},
     "duckdb": {"fsync"},
 }
 
 
+@pytest.mark.fault(9)
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_kafka_was_told_survives_a_power_cut(cli: Cli, kind: str) -> None:
+    """The power goes when a load has ended, and when it was about to close the warehouse."""
+    with load_scene(cli, kind) as prepared:
+        calls = count(prepared)
+        closing = next(call.number for call in calls if call.number > len(calls) * AFTER_COMMIT[kind])
+        for at in (closing, len(calls) + 1):
+            try_point(prepared, at, "power")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("how", HOWS)
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.fault(2)
-@pytest.mark.fault(46)
-@pytest.mark.fault(47)
-def test_a_load_disturbed_at_a_file_is_exact_afterwards(
-    kafka: str, cli: Cli, tmp_path: Path, kind: str, how: str
-) -> None:
-    """Killed, refused once, or out of space at some of its calls: the next load makes it whole."""
-    with stage(cli, kafka, kind, tmp_path) as prepared:
+@pytest.mark.fault(2, 9, 46, 47)
+def test_a_load_disturbed_at_a_file_is_exact_afterwards(kafka: str, cli: Cli, kind: str, how: str) -> None:
+    """Killed, without power, refused once, or out of space at some calls: the next load makes it whole."""
+    with kafka_scene(cli, kind, kafka) as prepared:
         calls = count(prepared)
-        assert {call.split(" ")[1] for call in calls} >= KINDS_OF_CALL[kind], calls
+        assert {call.name for call in calls} >= KINDS_OF_CALL[kind], calls
         step = max(1, len(calls) // POINTS)
         hits = [try_point(prepared, at, how) for at in range(step // 2 + 1, len(calls) + 1, step)]
     assert len(hits) >= POINTS
-    assert how != "kill" or {code for code, hit in hits if hit} == {-9}
+    assert how not in ENDED or {code for code, hit in hits if hit != "the end"} == {-9}

@@ -341,6 +341,7 @@ def test_spans_carry_the_leader_epoch(kafka: str, topic: MakeTopic) -> None:
     assert epochs == {0}
 
 
+@pytest.mark.fault(42)
 def test_large_messages_come_in_small_chunks(kafka: str, topic: MakeTopic) -> None:
     """Memory is bounded by bytes too; values above the limit are given without text."""
     name = topic(1, {"max.message.bytes": "3000000"})

@@ -12,15 +12,11 @@ Row = dict[str, Any]
 
 
 class Store:
-    """A read-only warehouse; rows come as dictionaries."""
+    """A read-only warehouse; rows come as dictionaries. `home` (see there) is left open."""
 
-    def __init__(self, attach: str, *extensions: str) -> None:
-        settings = {"autoinstall_known_extensions": "false", "allow_unsigned_extensions": "true"}
-        self._connection = duckdb.connect(config=settings)  # checking signatures takes 0.2 s: the loader does
-        self._connection.execute("SET TimeZone = 'UTC'")
-        self._connection.execute("SET enable_progress_bar = false")  # it would stand in our output
-        for extension in extensions:
-            self._connection.execute(f"LOAD '{extension_file(extension)}'")
+    def __init__(self, attach: str, *extensions: str, on: duckdb.DuckDBPyConnection | None = None) -> None:
+        self._is_ours = on is None
+        self._connection = on or home(*extensions)
         self._connection.execute(f"ATTACH {attach}")
         self._connection.execute("USE warehouse")
 
@@ -28,7 +24,11 @@ class Store:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._connection.close()
+        if self._is_ours:
+            self._connection.close()
+        else:
+            self._connection.execute("USE memory")
+            self._connection.execute("DETACH warehouse")
 
     def rows(self, sql: str) -> list[Row]:
         """The result of a query."""
@@ -49,16 +49,30 @@ class Store:
         return {"schema_name": schema.rpartition(".")[2], "table_name": table} in found
 
 
-def lake(catalog: Path, data: Path | None = None) -> Store:
+LAKE = ("sqlite_scanner", "ducklake")
+
+
+def home(*extensions: str) -> duckdb.DuckDBPyConnection:
+    """A connection for many warehouses, one after the other: loading extensions takes time."""
+    settings = {"autoinstall_known_extensions": "false", "allow_unsigned_extensions": "true"}
+    connection = duckdb.connect(config=settings)  # checking signatures takes 0.2 s: the loader does
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET enable_progress_bar = false")  # it would stand in our output
+    for extension in extensions:
+        connection.execute(f"LOAD '{extension_file(extension)}'")
+    return connection
+
+
+def lake(catalog: Path, data: Path | None = None, on: duckdb.DuckDBPyConnection | None = None) -> Store:
     """A DuckLake with a SQLite catalogue; `data` is only needed when the catalogue does not name it."""
     where = f", DATA_PATH '{data}/'" if data else ""
     attach = f"'ducklake:sqlite:{catalog}' AS warehouse (READ_ONLY{where})"
-    return Store(attach, "sqlite_scanner", "ducklake")
+    return Store(attach, *LAKE, on=on)
 
 
-def database(path: Path) -> Store:
+def database(path: Path, on: duckdb.DuckDBPyConnection | None = None) -> Store:
     """A DuckDB file; nobody may be writing it."""
-    return Store(f"'{path}' AS warehouse (READ_ONLY)")
+    return Store(f"'{path}' AS warehouse (READ_ONLY)", on=on)
 
 
 def extension_file(name: str) -> Path:

@@ -523,6 +523,7 @@ def test_whatever_stands_at_a_key_the_answer_is_a_config_or_mistakes(changes: li
 
 
 @pytest.mark.parametrize("pattern", sorted(DENIED))
+@pytest.mark.fault(62)
 def test_denied_settings_are_refused_with_the_reason(tmp_path: Path, pattern: str) -> None:
     """Settings that run code or belong to the loader are refused, in any case of letters."""
     name = pattern.replace("*", "x")

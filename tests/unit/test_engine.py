@@ -404,6 +404,31 @@ def test_what_needs_a_person_or_is_a_bug_is_not_tried_again(error: Exception) ->
     assert bench.ids() == names(0, bench.shared.offsets[0].offset)
 
 
+@pytest.mark.parametrize("error", [ActionNeeded("a person"), Restart("away"), ValueError("a bug")])
+def test_kafka_hears_of_nothing_that_was_not_committed(error: Exception) -> None:
+    """A commit that fails is not acknowledged, whatever made it fail."""
+    bench = Bench(*orders(0, 4), batch_run=True, unreachable=0)
+    bench.policy, bench.chunk = BatchPolicy(2, MANY, 60), 2
+    bench.failures = [error]
+    with pytest.raises(Exception, match=str(error)):
+        bench.supervise()
+    assert bench.shared.receipts == []
+    assert bench.topic.acknowledged == {}
+
+
+@pytest.mark.parametrize("acknowledged", [{}, {0: 0}, {0: 3}, {0: 10}])
+@pytest.mark.fault(19, 25)
+def test_the_group_has_no_say_in_where_we_begin(acknowledged: dict[int, int]) -> None:
+    """Whatever the group has on record (nothing, less, more): reading goes on where the warehouse stands."""
+    bench = Bench(*orders(0, 6))
+    bench.load()
+    bench.topic.tell(orders(6, 6))  # type: ignore[arg-type]
+    bench.topic.acknowledged = acknowledged
+    bench.load()
+    assert bench.ids() == names(0, 12)
+    assert bench.shared.duplicates == []
+
+
 # rebalances
 
 

@@ -41,12 +41,14 @@ def test_every_begins_at_once_and_keeps_its_rhythm() -> None:
     assert next(times(job(every="30s"), BEGIN, late)) == BEGIN + timedelta(seconds=120)
 
 
+@pytest.mark.fault(53)
 def test_cron_is_read_in_its_zone() -> None:
     """Eight in the morning in Berlin is seven o'clock UTC in winter and six in summer."""
     found = islice(times(job(cron="0 8 28-29 3 *", zone="Europe/Berlin"), BEGIN, BEGIN), 2)
     assert [moment.hour for moment in found] == [7, 6]
 
 
+@pytest.mark.fault(58)
 def test_what_is_due_twice_while_it_waits_runs_once() -> None:
     """Jobs come in the order in which they became due, each once, however often it became due."""
     jobs = (job(), job(cron="@daily"))
@@ -61,6 +63,7 @@ def test_what_is_due_twice_while_it_waits_runs_once() -> None:
     assert table.pause(60) is False
 
 
+@pytest.mark.fault(58)
 def test_apscheduler_skips_and_doubles_nothing() -> None:
     """Misfires are run however late, several missed times are one run, and no run overlaps itself."""
     table = Timetable([job(every="1h")])

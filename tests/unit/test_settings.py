@@ -33,6 +33,11 @@ def test_owned_settings_are_there() -> None:
     assert (found["bootstrap.servers"], found["group.id"]) == ("localhost:1", "g")
 
 
+def test_no_offset_is_ever_reset_in_silence() -> None:
+    """Out of range is an error that stops the load: any other word would skip records or read them again."""
+    assert of()["auto.offset.reset"] == "error"
+
+
 @pytest.mark.parametrize("name", [*OWNED, "bootstrap.servers", "group.id", "plugin.library.paths"])
 @pytest.mark.fault(62)
 def test_owned_and_dangerous_settings_are_refused(name: str) -> None:

@@ -92,7 +92,8 @@ def _settle_entries(cursor: duckdb.DuckDBPyConnection, pipeline: str, split: Spl
 def _append(cursor: duckdb.DuckDBPyConnection, part: Part) -> None:
     names = {"schema": part.schema, "table": part.table}
     if part.file:
-        cursor.execute(statement("load/register_file", file=str(part.file), **names))
+        parted = bool(part.folder)
+        cursor.execute(statement("load/register_file", file=str(part.file), parted=parted, **names))
     elif part.count:
         cursor.execute(statement("load/insert_rows", rows=part.rows, **names))
 

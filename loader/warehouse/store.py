@@ -111,7 +111,10 @@ class DuckWarehouse:
         self._follower.refuse_other_pairs()
         with transaction(self._commits):
             head = self._head()
-            if self._follower.begin(head + 1):
+            changed = self._follower.begin(head + 1)
+            if self._is_lake:
+                changed = self._follower.arrange(head + 1) or changed
+            if changed:
                 take_head(self._commits, head)
 
     def _turn(self) -> AbstractContextManager[None]:
@@ -196,6 +199,10 @@ class DuckWarehouse:
         if self._publisher:
             self._publisher.committed()
         self._upkeep.committed(seq)
+
+    def rest(self) -> None:
+        """As the port says: a piece of upkeep, when it is due."""
+        self._upkeep.idle()
 
     def _settle(self, split: Split, unknown: CommitFailed) -> Receipt:
         """Learn by a write whether the batch is in. Raises Restart when it is not."""

@@ -81,6 +81,7 @@ def load(  # noqa: PLR0913, PLR0917 - the six parts of the machine
                 batcher.add(stop.bounded(chunk))
             elif not ahead and batcher.is_empty:
                 stop.idle()
+                warehouse.rest()
                 if stop.looks_back():
                     not_undone(warehouse, reached)
             ending = trouble is not None or source.finished or stop.reached()

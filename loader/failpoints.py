@@ -27,7 +27,14 @@ PLACES = (
     "in_revoke",
 )
 
-UPKEEP = ("mid_change", "before_change_commit", "after_change_commit", "mid_orphans")
+UPKEEP = (
+    "mid_change",
+    "before_change_commit",
+    "after_change_commit",
+    "mid_orphans",
+    "mid_retention",
+    "mid_sort",
+)
 """Places in the changes that are no batch: maintenance, and the run history."""
 
 DELIVERY = ("before_send", "before_mark", "after_mark")

@@ -163,6 +163,11 @@ def batch_time(batch: int) -> float:
     return (batch >> 22) / 1000
 
 
+def batch_at(seconds: float) -> int:
+    """The smallest batch id of a moment, in seconds since the epoch: the reverse of `batch_time`."""
+    return int(seconds * 1000) << 22
+
+
 def joined(spans: Iterable[Span]) -> tuple[Span, ...]:
     """Consecutive spans of each partition as one; raises ValueError where they do not meet."""
     whole: dict[int, Span] = {}

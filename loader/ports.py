@@ -113,6 +113,10 @@ class Warehouse(Protocol[S, P]):
         """
         ...
 
+    def rest(self) -> None:
+        """Nothing is under way: do a short piece of upkeep, when one is due. A failure is only logged."""
+        ...
+
     def discard(self, staged: S) -> None:
         """Drop what staging left behind; files that a COMMIT may have named stay."""
         ...

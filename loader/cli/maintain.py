@@ -50,7 +50,7 @@ def _plan(config: Config) -> dict[str, Any]:
     from loader.warehouse.maintenance import Maintenance
 
     with changes(config, config.limits.memory // SHARE) as open_:
-        work = Maintenance(open_, config.maintain, config.warehouse)
+        work = Maintenance(open_, config)
         found = {"before": work.numbers(), "to_do": work.plan()}
     return {"pipeline": config.pipeline, "outcome": "dry_run", **found}
 
@@ -62,7 +62,7 @@ def _carry_out(config: Config, received: list[int], max_seconds: float | None) -
 
     begun, outcome = time.monotonic(), "done"
     with changes(config, config.limits.memory // SHARE) as open_:
-        work = Maintenance(open_, config.maintain, config.warehouse)
+        work = Maintenance(open_, config)
         before = work.numbers()
         for step in work.steps():
             logger().info(step)

@@ -64,8 +64,12 @@ def found(context: Context, words: list[str]) -> dict[str, Any]:
             ],
             "published_age_s": None if reader.age is None else round(reader.age, 1),
         }
+        (kept,) = reader.of_pipeline("read/retained")
+        removed = kept["quarantined"] + kept["duplicates"]
     if not (result["rows"] or result["duplicates"] or result["quarantine"]):
         message = "this id is nowhere: no row, no duplicate, nothing in the quarantine"
+        if removed:
+            message += f" ({removed:,} closed entries and duplicates were removed by retention)"
         raise ActionNeeded(message, address=joined, hint="loader status")
     return result
 

@@ -140,6 +140,10 @@ def _reread(config: Config, partitions: list[Any]) -> tuple[str, str]:
             if begin < row["end"]:
                 for piece in read_again(config, Span(row["partition"], begin, row["end"])):
                     comparison.compare(piece.span, piece.records, compacted=compacted)
+        (kept,) = reader.of_pipeline("read/retained")
+    more = comparison.places["removed by retention"] - kept["quarantined"] - kept["duplicates"]
+    if more > 0:
+        return "failed", f"{more:,} records more are in no place than retention has removed"
     if comparison.wrong:
         return "failed", f"{counted(comparison.wrong, 'findings')}: {'; '.join(comparison.problems)}"
     places = ", ".join(f"{count:,} {place}" for place, count in sorted(comparison.places.items()))

@@ -16,6 +16,7 @@ from loader.config.defaults import misfit
 from loader.config.mistakes import nearest
 from loader.config.model import Batch, Limits, parse_address
 from loader.config.values import Toml, Tree, as_tuple, is_zone, iso_text, parse_duration, parse_size
+from loader.layout import parse_layout
 from loader.types import COERCED, STAMPS, SqlType, TypeSyntaxError, parse_type
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def findings(tree: Tree) -> Iterator[Finding]:
     yield from _duplicates(tree)
     yield from _table_checks(tree, columns)
     yield from _event_time(tree, columns)
+    yield from _layout(tree, columns)
     yield from _names(columns)
     yield from _exact_in_a_lake(tree, columns)
     for name, column in columns.items():
@@ -205,6 +207,25 @@ def _event_time(tree: Tree, columns: Tree) -> Iterator[Finding]:
     if type_ and not type_.is_time:
         what = f"column {name} is {type_}, not a time; use TIMESTAMPTZ"
         yield Finding(("table", "event_time"), what, tells=True)
+
+
+def _layout(tree: Tree, columns: Tree) -> Iterator[Finding]:
+    layout = _parsed(parse_layout, at(tree, "table", "partition_by", of=str))
+    if layout is None:
+        return
+    path = ("table", "partition_by")
+    address = _parsed(parse_address, at(tree, "warehouse", "path", of=str))
+    if address and address[0] == "duckdb":
+        yield Finding(path, "is for a lake only: a DuckDB file has no files to part; take it out")
+    if columns and layout.column not in columns:
+        yield Finding(path, f"no column {layout.column}", nearest(layout.column, columns), tells=True)
+        return
+    type_ = _type(columns.get(layout.column))
+    if type_ and not (type_.is_time and (type_.kind != "DATE" or layout.unit != "hour")):
+        yield Finding(path, f"column {layout.column} is {type_}, which has no {layout.unit}", tells=True)
+    for name in columns:
+        if name.casefold() in layout.keys:
+            yield Finding(path, f"the folders would be called as the column {name}: give it another name")
 
 
 def _names(columns: Tree) -> Iterator[Finding]:

@@ -94,3 +94,19 @@ class Maintain(Section):
         "duration", default="1d", ge=3600,
     )  # fmt: skip
     keep_runs: values.Duration = key("How long the run history goes back.", "duration", default="90d")
+
+
+class Retention(Section):
+    """`[retention]`: what upkeep removes from the books when it is old; its counts stay."""
+
+    quarantine: values.Duration | None = key(
+        "How long a quarantine entry is kept after it was closed; an open one stays.",
+        "duration", default=None, ge=3600, shown="unset: for ever",
+    )  # fmt: skip
+    duplicates: values.Duration | None = key(
+        "How long duplicates are kept.", "duration", default=None, ge=3600, shown="unset: for ever"
+    )
+    spans: values.Duration | None = key(
+        "How long the spans of batches are kept one by one.",
+        "duration", default=None, ge=3600, shown="unset: for ever",
+    )  # fmt: skip

@@ -16,10 +16,11 @@ from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, Secret
 from loader.config import client as client_rules
 from loader.config import values
 from loader.config.derive import Derive
-from loader.config.jobs import Freshness, Job, Maintain
+from loader.config.jobs import Freshness, Job, Maintain, Retention
 from loader.config.outputs import Refresh
 from loader.config.section import Section, key
 from loader.config.watching import Metrics
+from loader.layout import Layout, parse_layout
 from loader.types import SqlType, parse_type
 
 if TYPE_CHECKING:
@@ -183,6 +184,11 @@ class Column(Section):
         return parse_type(self.type)
 
 
+def _layout_text(text: str) -> str:
+    parse_layout(text)
+    return text
+
+
 class Table(Section):
     """`[table]`: the contract of the target table."""
 
@@ -194,6 +200,10 @@ class Table(Section):
     event_time: str | None = key(
         "Column that says when the event happened.", "text", default=None, shown="unset"
     )
+    partition_by: Annotated[str, AfterValidator(_layout_text)] | None = key(
+        "Unit of a time by which a lake's files are parted: year, month, day or hour of a column.",
+        "text", default=None, shown="unset",
+    )  # fmt: skip
     unknown_fields: Literal["ignore", "keep", "refuse"] = key(
         "What happens to fields that no column takes: ignore (reported), keep (in _extra) or refuse.",
         '"ignore", "keep" or "refuse"', default="ignore",
@@ -219,6 +229,11 @@ class Table(Section):
     )  # fmt: skip
 
     _topic: str = PrivateAttr(default="")
+
+    @property
+    def layout(self) -> Layout | None:
+        """`partition_by`, parsed."""
+        return parse_layout(self.partition_by) if self.partition_by else None
 
     @property
     def topic(self) -> str:
@@ -272,6 +287,7 @@ class Config(Section):
     metrics: Metrics = Field(default_factory=Metrics)
     refresh: Refresh = Field(default_factory=Refresh)
     derive: Annotated[tuple[Derive, ...], BeforeValidator(values.as_tables)] = ()
+    retention: Retention = Field(default_factory=Retention)
     schedule: Annotated[tuple[Job, ...], BeforeValidator(values.as_tables)] = ()
 
     _file: Path | None = PrivateAttr(default=None)

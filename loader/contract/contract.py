@@ -21,6 +21,7 @@ from loader.contract.column import OUTSIDE, UNKNOWN, Column, Source
 from loader.contract.parsing import Plan, TableCheck, Trees, number_texts
 from loader.contract.records import record_rule
 from loader.errors import ConfigError
+from loader.layout import Layout
 from loader.statements import quote_identifier as name_
 from loader.types import SqlType, parse_type
 
@@ -54,6 +55,8 @@ class Contract:
     duplicates: Literal["exact", "off"] = "exact"
     on_conflict: Literal["quarantine", "keep_first"] = "quarantine"
     checks: tuple[tuple[str, str], ...] = ()
+    layout: Layout | None = None
+    """How the files of the table are parted; no record is read otherwise for it."""
     topic: str = ""
     """What `kafka.topic` gives; empty where no column asks for it."""
 
@@ -75,7 +78,7 @@ class Contract:
         return cls(
             columns, tuple(table.id), table.event_time, table.tombstones, int(message_bytes),
             unknown_fields=table.unknown_fields, duplicates=table.duplicates, on_conflict=table.on_conflict,
-            checks=tuple(table.checks.items()),
+            checks=tuple(table.checks.items()), layout=table.layout,
             topic=table.topic if any(column.place.kind == "topic" for column in columns) else "",
         )  # fmt: skip
 
@@ -130,7 +133,8 @@ class Contract:
 
     def digest(self) -> str:
         """The same for contracts that read every record alike, in every process; 16 hexadecimal digits."""
-        facts = json.dumps(asdict(self), sort_keys=True, default=str)
+        given = {name: value for name, value in asdict(self).items() if name != "layout"}
+        facts = json.dumps(given, sort_keys=True, default=str)
         return hashlib.sha256(facts.encode()).hexdigest()[:16]
 
     def quick_parameters(

@@ -36,10 +36,11 @@ class Facet(NamedTuple):
 
 @dataclass(frozen=True)
 class Shape:
-    """The id and the columns, in the contract's order."""
+    """The id and the columns, in the contract's order; how the files are parted (empty: not at all)."""
 
     id: tuple[str, ...]
     columns: tuple[Facet, ...]
+    layout: str = ""
 
     @classmethod
     def of(cls, contract: Contract) -> Shape:
@@ -55,19 +56,20 @@ class Shape:
             )
             for column in contract.all_columns
         )
-        return cls(contract.id, tuple(facets))
+        return cls(contract.id, tuple(facets), str(contract.layout or ""))
 
     @classmethod
     def from_json(cls, text: str) -> Shape:
         """Read what `as_json` wrote."""
         told = json.loads(text)
         facets = (Facet(name, parse_type(type_), *rest) for name, type_, *rest in told["columns"])
-        return cls(tuple(told["id"]), tuple(facets))
+        return cls(tuple(told["id"]), tuple(facets), told.get("layout", ""))
 
     def as_json(self) -> str:
         """One line of JSON for the warehouse."""
         columns = [[facet.name, facet.type.sql(), *facet[2:]] for facet in self.columns]
-        return json.dumps({"id": self.id, "columns": columns})
+        layout = {"layout": self.layout} if self.layout else {}
+        return json.dumps({"id": self.id, "columns": columns, **layout})
 
     def __getitem__(self, name: str) -> Facet | None:
         """The column of this name, or None."""
@@ -102,7 +104,7 @@ def change(table: Mapping[str, str], before: Shape | None, wanted: Shape) -> Cha
 
 
 class _Difference(NamedTuple):
-    verdict: Literal["new", "wider", "refused"]
+    verdict: Literal["new", "wider", "refused", "layout"]
     column: str
     words: str
 
@@ -111,6 +113,8 @@ def _differences(table: Mapping[str, str], before: Shape | None, wanted: Shape) 
     if before and before.id != wanted.id:
         words = f"the id is {', '.join(before.id)} in the table, {', '.join(wanted.id)} in the contract"
         yield _Difference("refused", "", words)
+    if before and before.layout != wanted.layout:
+        yield _Difference("layout", "", f"new files are parted by {wanted.layout or 'nothing'}")
     yield from _left_over(table, before, wanted)
     spelled = {name.casefold(): name for name in table}
     for facet in wanted.columns:

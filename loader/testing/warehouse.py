@@ -118,6 +118,9 @@ class MemoryWarehouse:
         shared.receipts.append(receipt)
         return receipt
 
+    def rest(self) -> None:
+        """Nothing to keep up."""
+
     def discard(self, staged: MemoryStaged) -> None:
         """Nothing is left behind."""
 

@@ -97,7 +97,8 @@ def append(cursor: duckdb.DuckDBPyConnection, part: Part) -> None:
     if part.replaces and part.count:
         cursor.execute(statement("derive/delete_keys", rows=part.rows, key=part.replaces, **names))
     if part.file:
-        cursor.execute(statement("load/register_file", file=str(part.file), **names))
+        parted = bool(part.folder)
+        cursor.execute(statement("load/register_file", file=str(part.file), parted=parted, **names))
     elif part.count:
         cursor.execute(statement("load/insert_rows", rows=part.rows, **names))
 

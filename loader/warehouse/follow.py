@@ -72,6 +72,27 @@ class Follower:
         self.foresee(strict=True)
         return False
 
+    def arrange(self, seq: int) -> bool:
+        """Let new files of a lake's table be parted as the contract says (change `seq`); True if that is new.
+
+        What is there stays as it is. A worker that knows another layout is stopped, as by any change.
+        """
+        layout = self._contract.layout
+        if self._basis == seq:  # the table was made just now
+            if layout is None:
+                return False
+        else:
+            number, before = self._past[-1]
+            if before.layout == self._wanted.layout:
+                return False
+            if number == 0:  # a table that we did not make
+                self._record(0, before)
+            self._record(seq, replace(before, layout=self._wanted.layout))
+            self.foresee(strict=True)
+        keys, column = (layout.keys, layout.column) if layout else ((), "")
+        self._cursor.execute(statement("warehouse/partition", table=self._table, keys=keys, column=column))
+        return True
+
     def foresee(self, *, strict: bool = False) -> Change | None:
         """What the next batch changes in the table, and what stands against it; None without a table.
 

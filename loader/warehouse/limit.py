@@ -24,7 +24,7 @@ FROM = 100  # below this many records together nothing is said
 
 def recent_share(cursor: duckdb.DuckDBPyConnection, pipeline: str) -> list[tuple[int, int]]:
     """What weighs beside a batch: (consumed, quarantined) of the newest loads, newest first."""
-    return cursor.execute(statement("load/recent_share"), [pipeline, pipeline]).fetchall()
+    return cursor.execute(statement("load/recent_share"), {"pipeline": pipeline}).fetchall()
 
 
 class Breaker:

@@ -23,10 +23,12 @@ from loader.warehouse.change import Changes, own_errors
 from loader.warehouse.durable import SECOND
 from loader.warehouse.owners import other_owners
 from loader.warehouse.reading import fetched
+from loader.warehouse.retention import Retire
+from loader.warehouse.sorting import Sorting
 from loader.warehouse.transaction import one
 
 if TYPE_CHECKING:
-    from loader.config import Maintain, Warehouse
+    from loader.config import Config, Maintain, Warehouse
 
 LOG = logging.getLogger("loader.warehouse")
 EXPIRED_AT_ONCE = 500  # snapshots; so many take a fraction of a second
@@ -38,18 +40,34 @@ class Maintenance:
     """The upkeep of one warehouse; `done` counts what it did."""
 
     changes: Changes
-    settings: Maintain
-    warehouse: Warehouse
+    config: Config
     done: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def settings(self) -> Maintain:
+        """`[maintain]`."""
+        return self.config.maintain
+
+    @property
+    def warehouse(self) -> Warehouse:
+        """`[warehouse]`."""
+        return self.config.warehouse
+
+    @property
+    def retention(self) -> Retire:
+        """What goes because it is old."""
+        return Retire(self.changes, self.config.retention, self.config.pipeline)
 
     def steps(self) -> Iterator[str]:
         """Do the upkeep, piece by piece; each `next` does one and says what it was. Raises our errors."""
         yield from self._forget_runs()
+        yield from self._retire()
         if self.changes.data is None:
             yield from self._checkpoint()
             return
         yield from self._flush()
         yield from self._set_target()
+        yield from self._sort()
         yield from self._compact()
         yield from self._expire()
         yield from self._clean_up()
@@ -58,6 +76,7 @@ class Maintenance:
     def plan(self) -> dict[str, int]:
         """What there is to do, without doing it."""
         plan = {"old_runs": self._count("maintain/old_runs", before=self._before(self.settings.keep_runs))}
+        plan |= self.retention.plan()
         if self.changes.data is None:
             return plan
         snapshots = self._rows("maintain/old_snapshots", before=self._expiry(), most=None)
@@ -88,6 +107,11 @@ class Maintenance:
             self._add("forgotten_runs", count)
             yield "old runs forgotten"
 
+    def _retire(self) -> Iterator[str]:
+        for name, count in self.retention.steps():
+            self._add(name, count)
+            yield f"{count:,} {name.replace('_', ' ')}"
+
     def _checkpoint(self) -> Iterator[str]:
         fail_point("mid_change")
         with own_errors(self.changes.address):
@@ -104,6 +128,12 @@ class Maintenance:
         if [row["value"] for row in self._rows("maintain/get_target")] != [wanted]:
             self.changes.apply(lambda: self._call("maintain/set_target", bytes=wanted), fenced=False)
             yield "target size set"
+
+    def _sort(self) -> Iterator[str]:
+        for made in Sorting(self.changes, self.config).steps():
+            self._add("sorted_files", 1)
+            self._add("made_files", made)
+            yield f"late rows of a file sorted into {made}"
 
     def _compact(self) -> Iterator[str]:
         for table in self._rows("maintain/with_deletes"):

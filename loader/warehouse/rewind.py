@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from loader.errors import HeadMoved
+from loader.errors import ActionNeeded, HeadMoved
 from loader.failpoints import fail_point
 from loader.guards import range_text
 from loader.model import Span, new_batch_id
@@ -82,10 +82,21 @@ class Undo(DuckWarehouse):
             rows = self._commits.execute(statement("rewind/standing"), [self._pipeline]).fetchall()
         return {partition: (baseline, committed) for partition, baseline, committed in rows}
 
+    def floors(self) -> dict[int, int]:
+        """How far back a partition can be rewound; none where retention has removed nothing."""
+        with self._own_errors():
+            sql = statement("retention/floors")
+            rows = self._commits.execute(sql, {"pipeline": self._pipeline}).fetchall()
+        return dict(rows)
+
     def foresee(self, places: Mapping[int, int], recount: Recount) -> Undoing:
-        """What rewinding these partitions would undo; those that stand before their place are left out."""
+        """What rewinding these partitions would undo; those that stand before their place are left out.
+
+        Raises ActionNeeded where retention has removed something behind a place.
+        """
         with self._own_errors(), transaction(self._commits):
             seen, standing = self._head(), self.standing()
+            self._refuse_removed(places)
             rows = [
                 {"partition": partition, "place": place, "committed": standing[partition][1]}
                 for partition, place in sorted(places.items())
@@ -135,6 +146,14 @@ class Undo(DuckWarehouse):
         maker.discard(remade)
         self._keep_up(seq)
         return batch
+
+    def _refuse_removed(self, places: Mapping[int, int]) -> None:
+        for partition, floor in sorted(self.floors().items()):
+            if (place := places.get(partition, floor)) < floor:
+                message = f"retention has removed what stood before offset {floor}: it cannot be undone"
+                address = f"{self._config.kafka.topic}[{partition}]@{place}"
+                hint = f"loader rewind --to-offset {partition}:{floor} --yes"
+                raise ActionNeeded(message, address=address, hint=hint)
 
     def _found(self, name: str) -> tuple[Row, ...]:
         sql = statement(f"rewind/{name}", pipeline=self._pipeline, table=self._table)

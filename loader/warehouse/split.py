@@ -31,6 +31,7 @@ from loader.warehouse.stage import Staged, at_positions, names, phase, registere
 from loader.warehouse.transaction import one, transaction
 
 CONTROL_ROWS = 1_000  # quarantine and duplicates above so many rows get a file; below INLINE_CONTROL_ROWS
+UNITS_AT_ONCE = 16  # files that a batch makes at most where files are parted, and one more of the rest
 CONTROL_BYTES = 1 << 20  # so do refused records above this size: they would swell the catalogue
 
 
@@ -47,6 +48,7 @@ class Part:
     count: int
     replaces: tuple[str, ...] = ()
     file: Path | None = None
+    folder: str = ""  # of the file below the table's, where the table's files are parted
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +71,13 @@ class Split:
 
     @property
     def file(self) -> Path | None:
-        """The Parquet file of the target rows, where there is one."""
-        return next((part.file for part in self.parts if part.schema == "main"), None)
+        """The first Parquet file of the target rows, where there is one: that with most rows."""
+        return next(iter(self.files), None)
+
+    @property
+    def files(self) -> list[Path]:
+        """All Parquet files of the target rows."""
+        return [part.file for part in self.parts if part.schema == "main" and part.file]
 
     def receipt(self, seq: int) -> Receipt:
         """What is durable once the batch is committed as change `seq`."""
@@ -173,17 +180,18 @@ class Splitter:
             run("no_verdicts")
 
     def _same_rows(self, before: Split) -> bool:
-        """Whether its file still holds the right rows: counts are equal, so ask for the positions."""
-        if before.file is None:
+        """Whether its files still hold the right rows: counts are equal, so ask for the positions."""
+        if not before.files:
             return True
-        sql = statement("load/rows_changed", file=str(before.file), **self._parameters(before.batch))
+        files = [str(file) for file in before.files]
+        sql = statement("load/rows_changed", files=files, **self._parameters(before.batch))
         return one(self.cursor.execute(sql)) == 0
 
     def _parts(self, batch: Batch, totals: Totals) -> Iterator[Part]:
         tables = names(batch)
         rows = statement("load/rows", **self._parameters(batch))
-        large = totals.loaded > (0 if self.contract.is_nested else INLINE_ROWS)
-        yield self.filed(batch.id, Part("main", self.table, rows, totals.loaded), large=large)
+        for part in self._units(Part("main", self.table, rows, totals.loaded)):
+            yield self.filed(batch.id, part, large=part.count > self._inlined)
         refused = totals.quarantined if batch.kind == "load" else 0  # a retry's have their entries
         rows, found = statement("load/all_rows", name=tables["refused"]), refused
         part = Part("loader", "quarantine", rows, found)
@@ -203,12 +211,37 @@ class Splitter:
         own_files = any(part.replaces and part.file for part in parts)
         return replace(split, derived=parts, data=self.folder if own_files else None)
 
+    @property
+    def _inlined(self) -> int:
+        """Up to so many rows of the target stand in a lake's catalogue."""
+        return 0 if self.contract.is_nested else INLINE_ROWS
+
+    def _units(self, whole: Part) -> Iterator[Part]:
+        """The target's rows as the table's files are parted: the largest units, and one part of all others.
+
+        So a batch of rows of many days makes no more files than that; upkeep sorts the others.
+        """
+        layout = self.contract.layout
+        if not (self.folder and layout and whole.count > self._inlined):
+            yield whole
+            return
+        facts = {"rows": whole.rows, "keys": layout.keys, "column": layout.column}
+        sql = statement("load/units", **facts, least=self._inlined, most=UNITS_AT_ONCE)
+        found = self.cursor.execute(sql).fetchall()
+        for *unit, count in found:
+            rows = statement("load/rows_of_unit", **facts, units=[unit], others=False)
+            yield replace(whole, rows=rows, count=count, folder=layout.folder(unit))
+        if others := whole.count - sum(row[-1] for row in found):
+            units = [row[:-1] for row in found]
+            rows = statement("load/rows_of_unit", **facts, units=units, others=True) if units else whole.rows
+            yield replace(whole, rows=rows, count=others, folder=layout.folder(None))
+
     def filed(self, batch: int, part: Part, *, large: bool) -> Part:
         """The part of a batch, in a file of our own where that is better than inside the catalogue."""
         if not (self.folder and large):
             return part
         name = f"loader-{batch}-{time.time_ns() % 10**9:09d}.parquet"
-        file = self.folder / part.schema / part.table / name
+        file = self.folder / part.schema / part.table / part.folder / name
         try:
             make_folder(file.parent, self.folder.parent)
             self.cursor.execute(statement("load/write_parquet", rows=part.rows, file=str(file)))

@@ -120,6 +120,8 @@ class DuckWarehouse:
         with transaction(self._commits):
             head = self._head()
             changed = [self._follower.begin(head + 1), self._begin_derived(head + 1)]
+            if self._is_lake:
+                changed.append(self._follower.arrange(head + 1))
             if any(changed):
                 take_head(self._commits, head)
 
@@ -217,6 +219,10 @@ class DuckWarehouse:
         if self._publisher:
             self._publisher.committed()
         self._upkeep.committed(seq)
+
+    def rest(self) -> None:
+        """As the port says: a piece of upkeep, when it is due."""
+        self._upkeep.idle()
 
     def _settle(self, split: Split, unknown: CommitFailed) -> Receipt:
         """Learn by a write whether the batch is in. Raises Restart when it is not."""

@@ -26,7 +26,7 @@ TURNS = 2  # a load that is one batch takes two numbers: the batch's, and the on
 class Upkeep:
     """Empties the lake's inlined rows at every `flush_every`th change; does maintenance when it is due.
 
-    One piece of maintenance after a commit, so that no batch waits for more than that.
+    One piece of maintenance after a commit, or while nothing comes, so that no batch waits for more.
     """
 
     def __init__(self, config: Config, changes: Changes, flush_every: int = FLUSH_EVERY) -> None:
@@ -38,8 +38,15 @@ class Upkeep:
 
     def committed(self, seq: int) -> None:
         """A batch is durable: what fails here is said, and tried again later."""
+        self._go_on(flush=self._changes.data is not None and seq % self._flush_every < TURNS)
+
+    def idle(self) -> None:
+        """Nothing is under way: go on too, so that a stream without records has its upkeep."""
+        self._go_on(flush=False)
+
+    def _go_on(self, *, flush: bool) -> None:
         try:
-            if self._changes.data is not None and seq % self._flush_every < TURNS:
+            if flush:
                 self._flush()
             if self._steps is None and self._is_due():
                 self._steps = self._maintain()
@@ -64,7 +71,7 @@ class Upkeep:
         return not ago or ago[0] is None or ago[0] >= every
 
     def _maintain(self) -> Iterator[str]:
-        maintenance = Maintenance(self._changes, self._config.maintain, self._config.warehouse)
+        maintenance = Maintenance(self._changes, self._config)
         begun = now()
         for step in maintenance.steps():
             LOG.info("upkeep: %s", step)

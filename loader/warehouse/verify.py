@@ -58,8 +58,18 @@ def _chain(reader: Reader) -> Check:
         f"accepted gaps: {gaps}" if gaps else "",
         f"{counted(voided, 'spans')} voided by {counted(len(rewinds), 'rewinds')}" if rewinds else "",
         f"duplicates that wait for a first record, which was undone: {waiting}" if waiting else "",
+        *_retained(reader),
     ]
     return replace(check, detail="; ".join([check.detail, *filter(None, notes)]))
+
+
+def _retained(reader: Reader) -> list[str]:
+    (row,) = reader.of_pipeline("read/retained")
+    removed = f"retention removed {row['quarantined']} quarantine entries and {row['duplicates']} duplicates"
+    return [
+        f"{row['offsets']} offsets folded by retention" if row["offsets"] else "",
+        removed if row["quarantined"] or row["duplicates"] else "",
+    ]
 
 
 def _gap(reader: Reader, row: dict[str, Any]) -> str:

@@ -1,7 +1,7 @@
 -- The newest loads that together hold the last 1,000 consumed records, for the quarantine limit. What was undone,
 -- and what a run with --accept-quarantine loaded, does not count. Of the refused records only the open ones do:
 -- one that was mended counts as a good one, a dropped one not at all.
--- Parameters: pipeline (twice). Output: consumed, quarantined, newest first.
+-- Parameters: pipeline. Output: consumed, quarantined, newest first.
 WITH recent AS (
     SELECT batch, consumed, quarantined
     FROM (
@@ -10,7 +10,7 @@ WITH recent AS (
             SELECT s.batch, sum(s.consumed)::BIGINT AS consumed, sum(s.quarantined)::BIGINT AS quarantined
             FROM lake.loader.spans AS s
             ANTI JOIN (SELECT pipeline, batch FROM lake.loader.batches WHERE accepted) AS b USING (pipeline, batch)
-            WHERE s.pipeline = ? AND s.voided_by IS NULL
+            WHERE s.pipeline = $pipeline AND s.voided_by IS NULL
             GROUP BY s.batch
             HAVING sum(s.consumed) > 0
         )
@@ -18,10 +18,13 @@ WITH recent AS (
     WHERE newer < 1000
 ),
 settled AS (
-    SELECT q.batch, count(*) AS records, count(*) FILTER (WHERE q.state = 'dropped') AS dropped
-    FROM lake.loader.quarantine AS q
+    SELECT q.batch, sum(q.records)::BIGINT AS records, coalesce(sum(q.records) FILTER (WHERE q.state = 'dropped'), 0)::BIGINT AS dropped
+    FROM (
+        SELECT batch, state, 1 AS records FROM lake.loader.quarantine WHERE pipeline = $pipeline AND state <> 'open'
+        UNION ALL
+        SELECT batch, state, records FROM lake.loader.removed WHERE pipeline = $pipeline AND place = 'quarantined'
+    ) AS q
     SEMI JOIN (SELECT batch FROM recent WHERE quarantined > 0) AS r ON q.batch = r.batch
-    WHERE q.pipeline = ? AND q.state <> 'open'
     GROUP BY q.batch
 )
 SELECT r.consumed - coalesce(s.dropped, 0) AS consumed, r.quarantined - coalesce(s.records, 0) AS quarantined

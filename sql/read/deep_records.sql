@@ -1,11 +1,12 @@
 -- Where each record of a span that was read again ended, and whether with the right content.
--- A row that a retry made of an edited record is not what was sent: its content is not compared.
+-- A row that a retry made of an edited record is not what was sent: its content is not compared; nor is that of a
+-- retried one whose entry retention has removed. What it removed is in no place, before the last that it removed.
 -- Input: {{ staging }} (the records parsed anew), relation {{ chunk }} (as they came), the
 -- digest {{ contract }} of the contract that parsed them.
 -- Parameters: pipeline, partition, begin, end.
 -- Output: place, problem (NULL when all is well), records, and partition and offset of the first.
 WITH loaded AS (
-    SELECT t.*, b.contract = {{ contract | text }} AS is_ours
+    SELECT t.*, b.contract = {{ contract | text }} AS is_ours, b.kind = 'retry' AS is_retried
     FROM lake.main.{{ table | ident }} AS t
     LEFT JOIN lake.loader.batches AS b ON b.pipeline = $pipeline AND b.batch = t._batch
     WHERE t._partition = $partition AND t._offset >= $begin AND t._offset < $end
@@ -18,6 +19,9 @@ repeated AS (
     SELECT * FROM lake.loader.duplicates
     WHERE pipeline = $pipeline AND partition = $partition AND "offset" >= $begin AND "offset" < $end
 ),
+removed AS (
+    SELECT max(end_offset) AS floor FROM lake.loader.removed WHERE pipeline = $pipeline AND partition = $partition
+),
 -- one row per record and place
 found AS (
     SELECT s._partition AS partition, s._offset AS "offset",
@@ -26,14 +30,17 @@ found AS (
         CASE
             WHEN t._offset IS NOT NULL THEN 'loaded'
             WHEN d."offset" IS NOT NULL THEN 'duplicates'
-            WHEN q.state <> 'skipped' THEN 'quarantined'
-            ELSE 'skipped'
+            WHEN q.state IN ('open', 'dropped') THEN 'quarantined'
+            WHEN coalesce(q.state = 'skipped', s._skip) THEN 'skipped'
+            WHEN s._offset < (SELECT floor FROM removed) THEN 'removed by retention'
+            ELSE 'nowhere'
         END AS place,
         CASE
             WHEN q."offset" IS NOT NULL AND (q.value IS DISTINCT FROM c.value OR q.key IS DISTINCT FROM c.key)
                 THEN 'is in quarantine with other bytes'
             WHEN t._offset IS NOT NULL AND t._kafka_time IS DISTINCT FROM s._kafka_time
                 THEN 'was loaded with another Kafka time'
+            WHEN t.is_retried AND q."offset" IS NULL THEN NULL
             WHEN t._offset IS NOT NULL AND q.edited IS NULL AND t.is_ours AND s._reasons IS NOT NULL
                 THEN 'was loaded, but the contract refuses it'
             WHEN t._offset IS NOT NULL AND q.edited IS NULL AND t.is_ours THEN nullif(concat_ws(', '
@@ -51,7 +58,7 @@ found AS (
 ),
 judged AS (
     SELECT *, CASE
-        WHEN places = 0 THEN 'is in no place'
+        WHEN places = 0 AND place = 'nowhere' THEN 'is in no place'
         WHEN places > 1 THEN 'is in ' || places || ' places'
         WHEN place = 'loaded' AND starts_with(wrong, '"') THEN 'was loaded with another value of ' || wrong
         ELSE wrong

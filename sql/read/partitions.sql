@@ -1,20 +1,31 @@
 -- The sums of each partition, from its baseline to its committed offset, with each record that a retry took out of
--- quarantine in its new place. Accepted gaps are holes; what was undone does not count.
+-- quarantine in its new place. Accepted gaps are holes; what was undone does not count, what retention removed does.
 -- Parameters: pipeline. Output: partition, begin, end, consumed, loaded, duplicates, quarantined, skipped, holes.
-WITH retried AS (
+WITH settled AS (
+    SELECT partition, state, 1 AS records FROM lake.loader.quarantine WHERE pipeline = $pipeline
+    UNION ALL
+    SELECT partition, state, records FROM lake.loader.removed WHERE pipeline = $pipeline
+),
+retried AS (
     SELECT
-        partition, count(*) FILTER (WHERE state = 'loaded') AS loaded,
-        count(*) FILTER (WHERE state = 'duplicate') AS duplicates, count(*) FILTER (WHERE state = 'skipped') AS skipped
-    FROM lake.loader.quarantine
-    WHERE pipeline = $pipeline AND state IN ('loaded', 'duplicate', 'skipped')
+        partition, coalesce(sum(records) FILTER (WHERE state = 'loaded'), 0)::BIGINT AS loaded,
+        coalesce(sum(records) FILTER (WHERE state = 'duplicate'), 0)::BIGINT AS duplicates,
+        coalesce(sum(records) FILTER (WHERE state = 'skipped'), 0)::BIGINT AS skipped
+    FROM settled
     GROUP BY partition
+),
+standing AS (
+    SELECT partition, consumed, loaded, duplicates, quarantined, skipped, holes
+    FROM lake.loader.spans WHERE pipeline = $pipeline AND voided_by IS NULL
+    UNION ALL
+    SELECT partition, consumed, loaded, duplicates, quarantined, skipped, holes
+    FROM lake.loader.folded WHERE pipeline = $pipeline
 ),
 spans AS (
     SELECT
         partition, sum(consumed)::BIGINT AS consumed, sum(loaded)::BIGINT AS loaded, sum(duplicates)::BIGINT AS duplicates,
         sum(quarantined)::BIGINT AS quarantined, sum(skipped)::BIGINT AS skipped, sum(holes)::BIGINT AS holes
-    FROM lake.loader.spans
-    WHERE pipeline = $pipeline AND voided_by IS NULL
+    FROM standing
     GROUP BY partition
 )
 SELECT

@@ -1,15 +1,33 @@
 -- Where everything that the pipeline has consumed stands now: the counts of all loads but what was undone,
--- with each record that a retry took out of quarantine in its new place. Dropped records stay in quarantine.
--- Parameters: pipeline. Output: batches, consumed, loaded, duplicates, quarantined, skipped, holes.
-WITH retried AS (
+-- with each record that a retry took out of quarantine in its new place. Dropped records stay in quarantine. What
+-- retention removed still counts.
+-- Parameters: pipeline.
+-- Output: batches (of those that retention folded also what was undone), consumed, loaded, duplicates, quarantined,
+-- skipped, holes.
+WITH settled AS (
+    SELECT state, 1 AS records FROM lake.loader.quarantine WHERE pipeline = $pipeline
+    UNION ALL
+    SELECT state, records FROM lake.loader.removed WHERE pipeline = $pipeline
+),
+retried AS (
     SELECT
-        count(*) FILTER (WHERE state = 'loaded') AS loaded, count(*) FILTER (WHERE state = 'duplicate') AS duplicates,
-        count(*) FILTER (WHERE state = 'skipped') AS skipped
-    FROM lake.loader.quarantine
-    WHERE pipeline = $pipeline AND state IN ('loaded', 'duplicate', 'skipped')
+        coalesce(sum(records) FILTER (WHERE state = 'loaded'), 0)::BIGINT AS loaded,
+        coalesce(sum(records) FILTER (WHERE state = 'duplicate'), 0)::BIGINT AS duplicates,
+        coalesce(sum(records) FILTER (WHERE state = 'skipped'), 0)::BIGINT AS skipped
+    FROM settled
+),
+standing AS (
+    SELECT batch, consumed, loaded, duplicates, quarantined, skipped, holes
+    FROM lake.loader.spans WHERE pipeline = $pipeline AND voided_by IS NULL
+    UNION ALL
+    SELECT NULL, consumed, loaded, duplicates, quarantined, skipped, holes FROM lake.loader.folded WHERE pipeline = $pipeline
+),
+folded AS (
+    SELECT count(*) AS batches FROM lake.loader.batches
+    WHERE pipeline = $pipeline AND kind = 'load' AND seq <= (SELECT max(seq) FROM lake.loader.folded WHERE pipeline = $pipeline)
 )
 SELECT
-    count(DISTINCT b.batch) AS batches,
+    count(DISTINCT b.batch) + (SELECT batches FROM folded) AS batches,
     coalesce(sum(b.consumed), 0)::BIGINT AS consumed,
     coalesce(sum(b.loaded), 0)::BIGINT + any_value(r.loaded) AS loaded,
     coalesce(sum(b.duplicates), 0)::BIGINT + any_value(r.duplicates) AS duplicates,
@@ -17,4 +35,4 @@ SELECT
     coalesce(sum(b.skipped), 0)::BIGINT + any_value(r.skipped) AS skipped,
     coalesce(sum(b.holes), 0)::BIGINT AS holes
 FROM retried AS r
-LEFT JOIN lake.loader.spans AS b ON b.pipeline = $pipeline AND b.voided_by IS NULL;
+LEFT JOIN standing AS b ON true;

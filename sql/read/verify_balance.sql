@@ -1,11 +1,38 @@
 -- Check 2: each span adds up, each load is the sum of its spans as they were written, each rewind the sum of what it
--- voided without what it left of it, and what was done to quarantine entries adds up.
+-- voided without what it left of it, and what was done to quarantine entries adds up. Of what retention folded, all
+-- batches together are the sum.
 -- Parameters: pipeline. Output: batch, partition, problem; no row when all is well.
+WITH reached AS (
+    SELECT coalesce(max(seq), 0) AS seq FROM lake.loader.folded WHERE pipeline = $pipeline
+),
+spans AS (
+    SELECT batch, partition, begin_offset, end_offset, consumed, loaded, duplicates, quarantined, skipped, holes
+    FROM lake.loader.spans WHERE pipeline = $pipeline
+    UNION ALL
+    SELECT NULL, partition, begin_offset, end_offset, consumed, loaded, duplicates, quarantined, skipped, holes
+    FROM lake.loader.folded WHERE pipeline = $pipeline
+),
+old AS (  -- what the batches say that are folded, and with the other sign what stands of them
+    SELECT consumed, loaded, duplicates, quarantined, skipped, holes, CASE kind WHEN 'rewind' THEN -1 ELSE 1 END AS sign
+    FROM lake.loader.batches
+    WHERE pipeline = $pipeline AND kind IN ('load', 'accept', 'rewind') AND seq <= (SELECT seq FROM reached)
+    UNION ALL
+    SELECT consumed, loaded, duplicates, quarantined, skipped, holes, -1 FROM lake.loader.folded WHERE pipeline = $pipeline
+    UNION ALL
+    SELECT s.consumed, s.loaded, s.duplicates, s.quarantined, s.skipped, s.holes, -1
+    FROM lake.loader.spans AS s
+    JOIN lake.loader.batches AS b ON b.pipeline = s.pipeline AND b.batch = s.batch AND b.seq <= (SELECT seq FROM reached)
+    WHERE s.pipeline = $pipeline AND s.voided_by IS NULL
+)
 SELECT batch, partition, 'end - begin is not consumed + holes, or consumed is not the sum of its places' AS problem
-FROM lake.loader.spans
-WHERE pipeline = $pipeline
-    AND (end_offset - begin_offset <> consumed + holes
-        OR consumed <> loaded + duplicates + quarantined + skipped OR holes < 0)
+FROM spans
+WHERE end_offset - begin_offset <> consumed + holes
+    OR consumed <> loaded + duplicates + quarantined + skipped OR holes < 0
+UNION ALL
+SELECT NULL, NULL, 'the batches whose spans are folded are not the sum of what was folded'
+FROM old
+HAVING (sum(sign * consumed), sum(sign * loaded), sum(sign * duplicates), sum(sign * quarantined), sum(sign * skipped), sum(sign * holes))
+    IS DISTINCT FROM (0, 0, 0, 0, 0, 0) AND count(*) > 0
 UNION ALL
 SELECT b.batch, NULL, 'the batch is not the sum of its spans'
 FROM lake.loader.batches AS b
@@ -24,7 +51,8 @@ LEFT JOIN (
     )
     GROUP BY batch
 ) AS s USING (batch)
-WHERE b.pipeline = $pipeline AND b.kind IN ('load', 'accept', 'rewind') AND (b.consumed, b.loaded, b.duplicates, b.quarantined, b.skipped, b.holes)
+WHERE b.pipeline = $pipeline AND b.kind IN ('load', 'accept', 'rewind') AND (b.seq > (SELECT seq FROM reached) OR b.kind = 'accept')
+    AND (b.consumed, b.loaded, b.duplicates, b.quarantined, b.skipped, b.holes)
     IS DISTINCT FROM (s.consumed, s.loaded, s.duplicates, s.quarantined, s.skipped, s.holes)
 UNION ALL
 SELECT batch, NULL, 'consumed is not the sum of its places' AS problem

@@ -1,6 +1,7 @@
 -- Check 4: no position stands in two places, and none lies outside the spans of its batch. What a retry took out of
 -- quarantine stands where it became: as a row or a duplicate of that retry, inside a span of the batch that refused it.
--- What was undone stands nowhere.
+-- What was undone stands nowhere. Of what retention removed, the number is proved elsewhere: a row of a retry without
+-- its entry must stand before the last entry that was removed.
 -- Parameters: pipeline. Output: partition, offset, places; no row when all is well.
 WITH places AS (  -- kind: 0 a row, 1 a duplicate, 2 refused
     SELECT _partition AS partition, _offset AS "offset", _batch AS batch, 0::UTINYINT AS kind FROM lake.main.{{ table | ident }}
@@ -15,19 +16,44 @@ retried AS (
     FROM lake.loader.quarantine
     WHERE pipeline = $pipeline AND state IN ('loaded', 'duplicate')
 ),
+reached AS (
+    SELECT coalesce(max(seq), 0) AS seq FROM lake.loader.folded WHERE pipeline = $pipeline
+),
+ledger AS (  -- batches whose spans are folded have the number 0
+    SELECT batch, CASE WHEN kind = 'load' AND seq <= (SELECT seq FROM reached) THEN 0 ELSE batch END AS span_of
+    FROM lake.loader.batches WHERE pipeline = $pipeline
+),
+spans AS (
+    SELECT batch, partition, begin_offset, end_offset FROM lake.loader.spans WHERE pipeline = $pipeline AND voided_by IS NULL
+    UNION ALL
+    SELECT 0, partition, begin_offset, end_offset FROM lake.loader.folded WHERE pipeline = $pipeline
+    UNION ALL
+    SELECT r.settled_by, r.partition, any_value(o.baseline), max(r.end_offset)
+    FROM lake.loader.removed AS r
+    JOIN lake.loader.offsets AS o ON o.pipeline = r.pipeline AND o.partition = r.partition
+    WHERE r.pipeline = $pipeline AND r.place = 'quarantined'
+    GROUP BY r.settled_by, r.partition
+),
 origins AS (
-    SELECT partition, "offset", coalesce(r.refused_by, p.batch) AS batch
-    FROM places AS p
-    LEFT JOIN retried AS r USING (partition, "offset", batch, kind)
+    SELECT partition, "offset", coalesce(l.span_of, o.batch) AS batch
+    FROM (
+        SELECT partition, "offset", coalesce(r.refused_by, p.batch) AS batch
+        FROM places AS p
+        LEFT JOIN retried AS r USING (partition, "offset", batch, kind)
+    ) AS o
+    LEFT JOIN ledger AS l USING (batch)
 )
 SELECT partition, "offset", count(*) AS places FROM places GROUP BY ALL HAVING count(*) > 1
 UNION ALL
 SELECT o.partition, o."offset", 0
 FROM origins AS o
-LEFT JOIN lake.loader.spans AS s
-    ON s.pipeline = $pipeline AND s.batch = o.batch AND s.partition = o.partition AND s.voided_by IS NULL
-WHERE s.batch IS NULL OR o."offset" < s.begin_offset OR o."offset" >= s.end_offset
+LEFT JOIN spans AS s
+    ON s.batch = o.batch AND s.partition = o.partition AND o."offset" >= s.begin_offset AND o."offset" < s.end_offset
+WHERE s.batch IS NULL
 UNION ALL
 SELECT partition, "offset", 0
 FROM retried
-ANTI JOIN places USING (partition, "offset", batch, kind);
+ANTI JOIN places USING (partition, "offset", batch, kind)
+ANTI JOIN (
+    SELECT partition, batch, 1::UTINYINT AS kind FROM lake.loader.removed WHERE pipeline = $pipeline AND place = 'duplicates'
+) AS removed USING (partition, batch, kind);

@@ -1,7 +1,13 @@
 -- Check 3: what stands in the tables is what the ledger says, per batch and partition. For a retry or drop the
--- quarantine says it, entry by entry, and the ledger the sums, with the entries that were undone since.
+-- quarantine says it, entry by entry, and the ledger the sums, with the entries that were undone since. What retention
+-- removed counts as found; batches whose spans it folded are compared together, as batch 0.
 -- Parameters: pipeline. Output: place, batch, partition, found, expected; no row when all is well.
-WITH found AS (
+WITH folded AS (
+    SELECT batch FROM lake.loader.batches
+    WHERE pipeline = $pipeline AND kind = 'load'
+        AND seq <= (SELECT max(seq) FROM lake.loader.folded WHERE pipeline = $pipeline)
+),
+stands AS (
     SELECT 'loaded' AS place, _batch AS batch, _partition AS partition, count(*) AS records
     FROM lake.main.{{ table | ident }} GROUP BY ALL
     UNION ALL
@@ -10,16 +16,37 @@ WITH found AS (
     UNION ALL
     SELECT 'duplicates', batch, partition, count(*)
     FROM lake.loader.duplicates WHERE pipeline = $pipeline GROUP BY ALL
+    UNION ALL
+    SELECT place, batch, partition, records FROM lake.loader.removed WHERE pipeline = $pipeline
+),
+found AS (
+    SELECT
+        place, CASE WHEN f.batch IS NULL THEN s.batch ELSE 0 END AS batch, partition, sum(records)::BIGINT AS records
+    FROM stands AS s
+    LEFT JOIN folded AS f ON f.batch = s.batch
+    GROUP BY ALL
 ),
 settled AS (
-    SELECT
-        CASE state WHEN 'duplicate' THEN 'duplicates' ELSE state END AS place, changed_by AS batch, partition, count(*) AS records
-    FROM lake.loader.quarantine
-    WHERE pipeline = $pipeline AND state <> 'open'
+    SELECT CASE state WHEN 'duplicate' THEN 'duplicates' ELSE state END AS place, batch, partition, sum(records)::BIGINT AS records
+    FROM (
+        SELECT state, changed_by AS batch, partition, 1 AS records
+        FROM lake.loader.quarantine WHERE pipeline = $pipeline AND state <> 'open'
+        UNION ALL
+        SELECT state, settled_by, partition, records
+        FROM lake.loader.removed WHERE pipeline = $pipeline AND place = 'quarantined'
+    )
     GROUP BY ALL
 ),
 expected AS (
     UNPIVOT (SELECT batch, partition, loaded, quarantined, duplicates FROM lake.loader.spans WHERE pipeline = $pipeline AND voided_by IS NULL)
+    ON loaded, quarantined, duplicates INTO NAME place VALUE records
+    UNION ALL
+    UNPIVOT (
+        SELECT
+            0::BIGINT AS batch, partition, sum(loaded)::BIGINT AS loaded, sum(quarantined)::BIGINT AS quarantined,
+            sum(duplicates)::BIGINT AS duplicates
+        FROM lake.loader.folded WHERE pipeline = $pipeline GROUP BY partition
+    )
     ON loaded, quarantined, duplicates INTO NAME place VALUE records
     UNION ALL
     SELECT batch, partition, place, records FROM settled WHERE place IN ('loaded', 'duplicates')

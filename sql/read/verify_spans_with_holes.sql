@@ -1,5 +1,5 @@
 -- Check 5: the spans whose holes are to be confirmed by reading them again; not what was undone, and not the
--- accepted gaps, which the log does not hold.
+-- accepted gaps, which the log does not hold; nor what retention has folded.
 -- Parameters: pipeline. Output: partition, begin_offset, end_offset, consumed.
 SELECT partition, begin_offset, end_offset, consumed
 FROM lake.loader.spans

@@ -1,5 +1,5 @@
 -- The spans that reach behind the place that a partition is rewound to. Of one that is cut there, what of it lies
--- before the place, by the tables; skipped records and holes leave no trace there.
+-- before the place, by the tables and what retention removed; skipped records and holes leave no trace there.
 -- Input: relation `places` (partition, place). Output: batch, partition, place, begin_offset, end_offset, consumed,
 -- loaded, duplicates, quarantined, skipped, holes, kept_loaded, kept_duplicates, kept_quarantined.
 WITH hit AS (
@@ -9,17 +9,19 @@ WITH hit AS (
     WHERE s.pipeline = {{ pipeline | text }} AND s.voided_by IS NULL AND s.end_offset > p.place
 ),
 found AS (
-    SELECT _batch AS batch, _partition AS partition, _offset AS "offset", 'loaded' AS state FROM lake.main.{{ table | ident }}
+    SELECT _batch AS batch, _partition AS partition, _offset AS "offset", 'loaded' AS state, 1 AS records FROM lake.main.{{ table | ident }}
     UNION ALL
-    SELECT batch, partition, "offset", 'duplicates' FROM lake.loader.duplicates WHERE pipeline = {{ pipeline | text }}
+    SELECT batch, partition, "offset", 'duplicates', 1 FROM lake.loader.duplicates WHERE pipeline = {{ pipeline | text }}
     UNION ALL
-    SELECT batch, partition, "offset", 'quarantined' FROM lake.loader.quarantine WHERE pipeline = {{ pipeline | text }}
+    SELECT batch, partition, "offset", 'quarantined', 1 FROM lake.loader.quarantine WHERE pipeline = {{ pipeline | text }}
+    UNION ALL
+    SELECT batch, partition, end_offset - 1, place, records FROM lake.loader.removed WHERE pipeline = {{ pipeline | text }}
 ),
 kept AS (
     SELECT
-        h.partition, count(*) FILTER (WHERE f.state = 'loaded') AS kept_loaded,
-        count(*) FILTER (WHERE f.state = 'duplicates') AS kept_duplicates,
-        count(*) FILTER (WHERE f.state = 'quarantined') AS kept_quarantined
+        h.partition, sum(f.records) FILTER (WHERE f.state = 'loaded')::BIGINT AS kept_loaded,
+        sum(f.records) FILTER (WHERE f.state = 'duplicates')::BIGINT AS kept_duplicates,
+        sum(f.records) FILTER (WHERE f.state = 'quarantined')::BIGINT AS kept_quarantined
     FROM hit AS h
     JOIN found AS f ON f.batch = h.batch AND f.partition = h.partition
     WHERE h.begin_offset < h.place AND f."offset" < h.place

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def load(config: Config, first: int = 0, batches: int = BATCHES, rows: int = ROW
 def maintain(config: Config) -> tuple[dict[str, int], dict[str, int], dict[str, int]]:
     """All upkeep; the numbers before and after, and what was done."""
     with changes(config) as warehouse:
-        work = Maintenance(warehouse, config.maintain, config.warehouse)
+        work = Maintenance(warehouse, config)
         before = work.numbers()
         list(work.steps())
         return before, work.numbers(), work.done
@@ -187,6 +188,28 @@ def test_a_writer_does_upkeep_between_its_batches(
     if kind == "ducklake":
         assert len(list((config.warehouse.data_path / "main").rglob("ducklake-*.parquet"))) >= 1
     sound(config, 24)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_writer_does_upkeep_while_nothing_comes(tmp_path: Path, kind: str) -> None:
+    """Piece by piece, once it is due, and then no more until it is due again."""
+    config = make_config(tmp_path, kind, maintain={"every": "1h"})
+    load(config, batches=2)
+    with closing(DuckWarehouse(config)) as warehouse:
+        upkeep: Any = warehouse._upkeep
+        warehouse.rest()
+        assert upkeep._steps is None
+        upkeep._since -= 3601
+        rests = 0
+        while warehouse.rest() or upkeep._steps is not None:
+            rests += 1
+        assert rests >= (3 if kind == "ducklake" else 1)
+        warehouse.rest()
+        assert upkeep._steps is None
+    with Reader(config) as reader:
+        runs = reader.of_pipeline("read/runs", job="maintain", most=9)
+        assert [(run["outcome"], run["started_by"]) for run in runs] == [("done", "run")]
+    sound(config, 2)
 
 
 def test_upkeep_is_due_once_for_all_writers(tmp_path: Path) -> None:

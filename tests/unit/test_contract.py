@@ -110,6 +110,7 @@ def test_from_config_reads_the_table() -> None:
     table = SimpleNamespace(
         columns={"a": given_}, id=("a",), event_time=None, tombstones="skip", unknown_fields="keep",
         duplicates="exact", on_conflict="keep_first", checks={"positive": "a > 0"}, topic="orders",
+        layout=None,
     )  # fmt: skip
     made = Contract.from_config(table, 100)
     assert made == Contract(

@@ -572,6 +572,23 @@ def test_a_truncated_log_names_the_rewind() -> None:
     assert lost.value.hint == "loader rewind --to-offset 0:3 --yes"
 
 
+def test_a_worker_without_records_lets_the_warehouse_rest() -> None:
+    """Whenever there is nothing to read, stage or commit, and only then."""
+    stop, clock = Stop(clock=Clock(), batch_run=False), Clock()
+    states: list[tuple[bool, int]] = []
+    batcher = Batcher(BatchPolicy(2, MANY, 10.0), clock)
+
+    class Resting(MemoryWarehouse):
+        def rest(self) -> None:
+            states.append((batcher.is_empty, stop.commits))
+            stop.requested = len(states) == 3
+
+    source = MemorySource(orders(0, 4))
+    load(source, Resting(), batcher, stop, Watch(stop), clock.sleep)
+    assert states == [(True, stop.commits)] * 3
+    assert stop.commits > 0
+
+
 def test_an_idle_worker_notices_a_rewind() -> None:
     """With nothing new to read, an offset of the warehouse that went back makes it begin again from there."""
     bench = Bench(*orders(0, 3))

@@ -35,6 +35,8 @@ MIXES: Mapping[str, Mapping[str, float]] = {
 }  # fmt: skip
 """How often each fault is drawn."""
 
+NEED_ROWS = ("maintain", "retry")  # these refuse a warehouse that holds nothing
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -84,6 +86,8 @@ class Campaign:
             self.feed.grant(self.wanted.share)
             self._fill()
             fault = self._chance.choices(list(chosen), list(chosen.values()))[0]
+            if fault in NEED_ROWS and not self._loaded():
+                fault = "kill"
             self.faults[fault] += 1
             FAULTS[fault](self)
             self._reap()
@@ -95,6 +99,10 @@ class Campaign:
             worker.send(signal.SIGCONT)
             worker.terminate()
         self._reap()
+
+    def _loaded(self) -> bool:
+        """Whether anything has been committed, as far as is known."""
+        return any(kill.commits for kill in self.kills) or any(worker.commits for worker in self._workers)
 
     def _enough(self) -> bool:
         if self.wanted.seconds is not None:

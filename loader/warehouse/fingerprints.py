@@ -41,7 +41,7 @@ class Fingerprints:
         self._grow(max(FIRST_ROOM, expected + expected // 4))
 
     def __len__(self) -> int:
-        """How many ids were added: one that was added twice counts twice."""
+        """About how many ids were added, rather too many: two that wanted one slot are counted twice."""
         return sum(table.count for table in self._tables)
 
     def sizes(self) -> tuple[int, int]:

@@ -185,8 +185,12 @@ def test_a_page_shows_what_there_is(tmp_path: Path, name: str, verbs: set[str]) 
     base = tomllib.loads((DOCS.parent / "config" / "orders.toml").read_text())
     blocks = re.findall(r"^```toml\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
     assert blocks
-    for block in blocks:
-        config_from({**base, **tomllib.loads(block)}, tmp_path)
+    for block in map(tomllib.loads, blocks):
+        sections = {
+            key: {**base.get(key, {}), **value} if isinstance(value, dict) else value
+            for key, value in block.items()
+        }
+        config_from({**base, **sections}, tmp_path)
     commands = re.findall(r"^\$ loader (.*)$", page, re.MULTILINE)
     assert {accepted(shlex.split(words)) for words in commands} >= verbs
     for target in re.findall(r"\]\((?!http)([^)#]+)\)", page):

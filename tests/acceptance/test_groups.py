@@ -92,10 +92,7 @@ def team(request: pytest.FixtureRequest, quick_kafka: KafkaServer, cli: Cli) -> 
     return Team(Pipeline(cli, quick_kafka.bootstrap, topic, client=dict(PROTOCOLS[request.param])))
 
 
-@pytest.mark.fault(8)
-@pytest.mark.fault(13)
-@pytest.mark.fault(20)
-@pytest.mark.fault(44)
+@pytest.mark.fault(8, 13, 20, 44)
 def test_two_workers_share_a_lake(team: Team) -> None:
     """Two `loader run` of one group share the partitions, both commit, and no twin is loaded twice.
 
@@ -116,8 +113,7 @@ def test_two_workers_share_a_lake(team: Team) -> None:
     team.stops(second)
 
 
-@pytest.mark.fault(1)
-@pytest.mark.fault(20)
+@pytest.mark.fault(1, 20)
 def test_a_killed_workers_partitions_are_taken_over(team: Team) -> None:
     """After `kill -9` of one worker in the middle of a load the other one finishes it."""
     victim, heir = team.joined_by(), team.joined_by()
@@ -139,8 +135,7 @@ def test_a_killed_workers_partitions_are_taken_over(team: Team) -> None:
     ],
     indirect=["team"],
 )
-@pytest.mark.fault(14)
-@pytest.mark.fault(15)
+@pytest.mark.fault(14, 15)
 def test_a_zombie_changes_nothing(team: Team, tmp_path: Path, place: str) -> None:
     """A worker frozen past its session, before, in or after a transaction, wakes up to a moved world.
 

@@ -400,8 +400,7 @@ def test_relative_paths_belong_to_the_configuration(pipeline: Pipeline, tmp_path
 # a DuckDB file has one writer
 
 
-@pytest.mark.fault(8)
-@pytest.mark.fault(50)
+@pytest.mark.fault(8, 50)
 def test_a_file_in_use_is_busy_and_its_copy_answers(kafka: str, topic: MakeTopic, cli: Cli) -> None:
     """A second writer exits 75 and names the first; readers get the published copy and its age."""
     pipeline = Pipeline(cli, kafka, topic(partitions=2), "duckdb", client=SHORT_SESSION)

@@ -26,8 +26,7 @@ class Shared(NamedTuple):
 
 
 @pytest.mark.slow
-@pytest.mark.fault(1)
-@pytest.mark.fault(3)
+@pytest.mark.fault(1, 3)
 @pytest.mark.parametrize("kind", KINDS)
 def test_kills_at_random_moments(kafka: str, topic: MakeTopic, tmp_path: Path, kind: str) -> None:
     """Killed while it starts, recovers and loads: O1 to O11 hold, and `verify --deep` agrees."""

@@ -118,8 +118,7 @@ def test_two_lakes_in_one_folder_keep_their_files(tmp_path: Path) -> None:
     sound(other)
 
 
-@pytest.mark.fault(50)
-@pytest.mark.fault(51)
+@pytest.mark.fault(50, 51)
 def test_a_reader_keeps_its_snapshot(tmp_path: Path) -> None:
     """A reader that began before sees the same rows after merging, expiry and another load."""
     config = make_config(tmp_path, maintain=AT_ONCE)

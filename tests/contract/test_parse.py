@@ -529,7 +529,6 @@ POISON: dict[bytes | None, str] = {
 }
 
 
-@pytest.mark.fault(41)
 @pytest.mark.fault(41, 42)
 def test_poison_is_refused_and_disturbs_nobody(parser: Parser) -> None:
     """Each poison among good records is refused for its own reason; every good record is loaded."""

@@ -249,7 +249,6 @@ def test_an_answer_that_is_too_large_is_not_taken(tmp_path: Path) -> None:
 
 
 @pytest.mark.fault(59, 63)
-@pytest.mark.fault(63)
 def test_the_process_has_no_secret_in_its_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Variables that hold secrets are not handed on; no word of the query stands in the process list."""
     monkeypatch.setenv("KAFKA_PASSWORD", "hunter2")

@@ -34,9 +34,7 @@ def shape(pipeline: Pipeline) -> tuple[list[tuple[str, str]], int, int]:
 @pytest.mark.parametrize(
     ("place", "is_new"), [("mid_insert", False), ("before_commit", False), ("after_commit", True)]
 )
-@pytest.mark.fault(1)
 @pytest.mark.fault(1, 45)
-@pytest.mark.fault(45)
 def test_a_kill_leaves_the_old_table_or_the_new_one(
     kafka: str, topic: MakeTopic, cli: Cli, tmp_path: Path, kind: str, place: str, is_new: bool
 ) -> None:

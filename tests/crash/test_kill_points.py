@@ -74,10 +74,7 @@ def fail(place: str, action: str, log: Path, hit: int | None = None) -> dict[str
 
 
 @pytest.mark.parametrize("place", ON_THE_WAY)
-@pytest.mark.fault(1)
 @pytest.mark.fault(1, 3, 5)
-@pytest.mark.fault(3)
-@pytest.mark.fault(5)
 def test_ended_on_the_way(full: Full, pipeline: Pipeline, log: Path, place: str) -> None:
     """SIGKILL after a commit, then an error in the first batch of the recovery: all is exact.
 
@@ -102,10 +99,7 @@ def test_ended_on_the_way(full: Full, pipeline: Pipeline, log: Path, place: str)
 
 
 @pytest.mark.parametrize(("action", "code"), [("kill", -signal.SIGKILL), ("raise", 70)])
-@pytest.mark.fault(1)
-@pytest.mark.fault(1, 5)
-@pytest.mark.fault(5)
-@pytest.mark.fault(40)
+@pytest.mark.fault(1, 5, 40)
 def test_ended_while_it_begins(full: Full, pipeline: Pipeline, log: Path, action: str, code: int) -> None:
     """Ended between the first offsets and the first record, at the first start and at a later one."""
     at_first = pipeline("load", env=fail("in_assign", action, log))
@@ -118,8 +112,7 @@ def test_ended_while_it_begins(full: Full, pipeline: Pipeline, log: Path, action
     goes_on(full, pipeline)
 
 
-@pytest.mark.fault(1)
-@pytest.mark.fault(11)
+@pytest.mark.fault(1, 11)
 def test_killed_while_partitions_are_taken_away(full: Full, pipeline: Pipeline, log: Path) -> None:
     """SIGKILL in the rebalance callback, with a batch in memory: the next owner begins where we were."""
     running = pipeline.start("run", *ONE_IN_MEMORY, env=fail("in_revoke", "kill", log))
@@ -133,8 +126,7 @@ def test_killed_while_partitions_are_taken_away(full: Full, pipeline: Pipeline, 
     pipeline.verify()
 
 
-@pytest.mark.fault(5)
-@pytest.mark.fault(11)
+@pytest.mark.fault(5, 11)
 def test_an_exception_while_partitions_are_taken_away(full: Full, pipeline: Pipeline, log: Path) -> None:
     """An error in the rebalance callback is survived: the worker begins again from the warehouse."""
     running = pipeline.start("run", *ONE_IN_MEMORY, env=fail("in_revoke", "raise", log))

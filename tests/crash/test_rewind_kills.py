@@ -44,8 +44,7 @@ def test_killed_in_a_rewind(kafka: str, topic: MakeTopic, cli: Cli, kind: str) -
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("place", ["before_commit", "after_commit"])
-@pytest.mark.fault(1)
-@pytest.mark.fault(31)
+@pytest.mark.fault(1, 31)
 def test_killed_in_an_accepted_loss(kafka: str, topic: MakeTopic, cli: Cli, kind: str, place: str) -> None:
     """The same command again goes on behind the gap, which is recorded once."""
     pipeline = Pipeline(cli, kafka, topic(partitions=1), kind)

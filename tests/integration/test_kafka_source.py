@@ -257,8 +257,7 @@ def test_an_unused_port_is_broker_away() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["kill", "pause"])
-@pytest.mark.fault(22)
-@pytest.mark.fault(24)
+@pytest.mark.fault(22, 24)
 def test_a_broker_that_goes_away_while_we_read(own_kafka: MakeKafka, how: str) -> None:
     """A stream that hears nothing asks, and raises BrokerAway; closing does not hang."""
     server = own_kafka()
@@ -483,8 +482,7 @@ def worker_of(kafka: str, name: str, client: Mapping[str, str], **wishes: Any) -
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-@pytest.mark.fault(13)
-@pytest.mark.fault(20)
+@pytest.mark.fault(13, 20)
 def test_two_members_share_every_record_once(kafka: str, topic: MakeTopic, protocol: str) -> None:
     """A second member joins in mid-stream and leaves again: each record is committed exactly once."""
     name, count = topic(4), 8_000
@@ -505,8 +503,7 @@ def test_two_members_share_every_record_once(kafka: str, topic: MakeTopic, proto
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-@pytest.mark.fault(13)
-@pytest.mark.fault(20)
+@pytest.mark.fault(13, 20)
 def test_more_members_than_partitions(kafka: str, topic: MakeTopic, protocol: str) -> None:
     """A member without partitions waits, and takes over when another leaves."""
     name = topic(1)
@@ -524,8 +521,7 @@ def test_more_members_than_partitions(kafka: str, topic: MakeTopic, protocol: st
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-@pytest.mark.fault(11)
-@pytest.mark.fault(12)
+@pytest.mark.fault(11, 12)
 def test_revoked_partitions_are_let_go_after_the_commit(kafka: str, topic: MakeTopic, protocol: str) -> None:
     """A batch is due when partitions are taken; they are kept until `read` is called again."""
     name = topic(2)

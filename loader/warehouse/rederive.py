@@ -23,7 +23,6 @@ from loader.warehouse.derivation import (
     rows_of_target,
     unknown_keys,
 )
-from loader.warehouse.transaction import one
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,4 +98,5 @@ class Rederiver:
     def first_undone(self) -> int | None:
         """The number of the first batch that loses a row; None where none does."""
         sql = statement("derive/first_undone", table=self.table, places=self.places)
-        return one(self.cursor.execute(sql)) or None
+        row = self.cursor.execute(sql).fetchone()
+        return row[0] if row else None

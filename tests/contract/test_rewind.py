@@ -222,7 +222,7 @@ def test_a_twin_elsewhere_waits_for_its_first(tmp_path: Path, kind: str) -> None
     assert twins.table() == before
     with Reader(twins.config) as reader:
         detail = checks(reader)[0].detail
-    assert detail.endswith("; 1 spans voided by 1 rewinds")
+    assert detail.endswith("; 1 span voided by 1 rewind")
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -60,7 +60,11 @@ def _partitions(rows: list[dict[str, Any]], most: int | None, *, narrow: bool) -
         behind = sorted(rows, key=lambda row: -(row["lag"] or 0))[:most]
         shown, rest = [row for row in rows if row in behind], len(rows) - most
     names = [name for name in COLUMNS if not (narrow and name == "low")]
-    table = Table(*names, box=box.SIMPLE_HEAD if narrow else box.HEAVY_HEAD)
+    table = (
+        Table(*names, box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
+        if narrow
+        else Table(*names, box=box.HEAVY_HEAD)
+    )
     for row in shown:
         table.add_row(*("?" if row[name] is None else f"{row[name]:,}" for name in names))
     yield table

@@ -79,7 +79,7 @@ class Month:
         begun, spent = time.monotonic(), _cpu()
         self.clock.set(self.begin - timedelta(minutes=1))
         table = SimulatedTimetable(JOBS, self.clock, self.begin + timedelta(days=self.days))
-        conduct(table, Turn(self.folder / "jobs.lock"), self._start, self)
+        conduct(table, Turn(self.folder / "jobs.lock"), self._start, [self])
         self._close()
         wrong = [*self._of_schedule(table), *self._of_warehouse()]
         return {

@@ -16,7 +16,7 @@ import duckdb
 import pyarrow as pa
 
 from loader.contract import Contract
-from loader.errors import ConfigError
+from loader.errors import ConfigError, WarehouseAway
 from loader.model import CHUNK_SCHEMA, Batch, new_batch_id
 from loader.statements import statement
 from loader.warehouse.reading import fetched
@@ -37,6 +37,8 @@ def rehearse(config: Config) -> None:
         home.register("chunk", pa.Table.from_batches([], schema=CHUNK_SCHEMA))
         try:
             home.execute(statement("load/parse", **contract.parse_parameters("chunk", "rehearsal")))
+        except duckdb.OutOfMemoryException as error:
+            raise _no_memory(error) from error
         except duckdb.Error as error:
             message = f"the contract does not compile: {words(error)}"
             raise ConfigError(message, address="table.columns") from error
@@ -96,11 +98,18 @@ def _no_condition(
     given = {"condition": condition, "expression": expression, "columns": columns}
     try:
         found = home.execute(statement("load/try_check", **given)).to_arrow_table().schema.field("given").type
+    except duckdb.OutOfMemoryException as error:
+        raise _no_memory(error) from error
     except duckdb.Error as error:
         return ONE_ROW if "aggregate" in str(error) else words(error)
     if pa.types.is_boolean(found):
         return ""
     return f"is no condition: {' '.join(expression.split())} is neither true nor false"
+
+
+def _no_memory(error: duckdb.Error) -> WarehouseAway:
+    """The machine's fault, not the contract's."""
+    return WarehouseAway(words(error), hint="run again when more memory is free")
 
 
 def _wrong_defaults(home: duckdb.DuckDBPyConnection, contract: Contract) -> Iterator[tuple[str, str]]:

@@ -12,6 +12,7 @@ from loader.failpoints import fail_point
 from loader.model import Receipt, Span
 from loader.statements import statement
 from loader.warehouse.durable import kept_files
+from loader.warehouse.relations import registered
 from loader.warehouse.split import Part, Split
 from loader.warehouse.stage import names, phase
 from loader.warehouse.transaction import one, transaction
@@ -35,33 +36,34 @@ def commit(  # noqa: PLR0913 - what the ledger says of it
     is not known, duckdb.Error when a statement before it failed (nothing changed).
     """
     batch = split.batch
-    cursor.register("ledger", _ledger(split))
     fail_point("before_begin")
     seconds = split.staged.seconds
-    try:
-        with phase(seconds, "commit"), kept_files(split.data) as keep, transaction(cursor):
-            take_head(cursor, split.seen)
-            if batch.kind == "retry":
-                _settle_entries(cursor, pipeline, split)
-            else:
-                _move_offsets(cursor, pipeline, batch.id, batch.spans)
-            follow(split.seen + 1)
-            for part in (*split.parts, *split.derived):
-                append(cursor, part)
-                fail_point("mid_insert")
-            facts = {"pipeline": pipeline, "batch": batch.id, "seq": split.seen + 1, "kind": batch.kind}
-            about = {"worker": worker, "contract": contract, "accepted": accepted}
-            sql = statement("load/insert_batch", **facts, **about)
-            drift = split.staged.drift
-            found = [drift.looked_at, drift.as_json()]
-            cursor.execute(sql, [str(split.file) if split.file else None, None, *found])
-            if batch.kind != "retry":
-                cursor.execute(statement("load/insert_spans", **facts))
-            keep()
-            fail_point("before_commit")
-        fail_point("after_commit")
-    finally:
-        cursor.unregister("ledger")
+    with (
+        registered(cursor, ledger=_ledger(split)),
+        phase(seconds, "commit"),
+        kept_files(split.data) as keep,
+        transaction(cursor),
+    ):
+        take_head(cursor, split.seen)
+        if batch.kind == "retry":
+            _settle_entries(cursor, pipeline, split)
+        else:
+            _move_offsets(cursor, pipeline, batch.id, batch.spans)
+        follow(split.seen + 1)
+        for part in (*split.parts, *split.derived):
+            append(cursor, part)
+            fail_point("mid_insert")
+        facts = {"pipeline": pipeline, "batch": batch.id, "seq": split.seen + 1, "kind": batch.kind}
+        about = {"worker": worker, "contract": contract, "accepted": accepted}
+        sql = statement("load/insert_batch", **facts, **about)
+        drift = split.staged.drift
+        found = [drift.looked_at, drift.as_json()]
+        cursor.execute(sql, [str(split.file) if split.file else None, None, *found])
+        if batch.kind != "retry":
+            cursor.execute(statement("load/insert_spans", **facts))
+        keep()
+        fail_point("before_commit")
+    fail_point("after_commit")
     return split.receipt(split.seen + 1)
 
 

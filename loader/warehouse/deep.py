@@ -14,7 +14,8 @@ from loader.model import Batch, Span, new_batch_id
 from loader.statements import quote_identifier, statement
 from loader.warehouse.attach import translated
 from loader.warehouse.reading import Reader, fetched
-from loader.warehouse.stage import Stager, names, registered
+from loader.warehouse.relations import registered
+from loader.warehouse.stage import Stager, names
 
 SHOWN = 3  # findings that are named
 

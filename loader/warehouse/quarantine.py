@@ -19,7 +19,8 @@ from loader.statements import statement
 from loader.warehouse.commit import take_head
 from loader.warehouse.opening import nothing_there
 from loader.warehouse.reading import fetched
-from loader.warehouse.stage import Staged, names, registered
+from loader.warehouse.relations import registered
+from loader.warehouse.stage import Staged, names
 from loader.warehouse.store import DuckWarehouse
 from loader.warehouse.transaction import CommitFailed, one, transaction
 from loader.warehouse.wanted import Wanted

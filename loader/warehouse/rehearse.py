@@ -20,6 +20,7 @@ from loader.errors import ConfigError, WarehouseAway
 from loader.model import CHUNK_SCHEMA, Batch, new_batch_id
 from loader.statements import statement
 from loader.warehouse.reading import fetched
+from loader.warehouse.relations import registered
 from loader.warehouse.stage import Stager, names
 
 if TYPE_CHECKING:
@@ -33,8 +34,8 @@ def rehearse(config: Config) -> None:
     """Compile the contract. Raises ConfigError with DuckDB's words and every check that is wrong."""
     contract = Contract.from_config(config.table, config.limits.message_bytes)
     compile_checks(contract)
-    with duckdb.connect(":memory:") as home:
-        home.register("chunk", pa.Table.from_batches([], schema=CHUNK_SCHEMA))
+    nothing = pa.Table.from_batches([], schema=CHUNK_SCHEMA)
+    with duckdb.connect(":memory:") as home, registered(home, chunk=nothing):
         try:
             home.execute(statement("load/parse", **contract.parse_parameters("chunk", "rehearsal")))
         except duckdb.OutOfMemoryException as error:

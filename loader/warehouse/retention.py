@@ -18,7 +18,7 @@ from loader.runs import now
 from loader.statements import statement
 from loader.warehouse.change import Changes, own_errors
 from loader.warehouse.reading import fetched
-from loader.warehouse.stage import registered
+from loader.warehouse.relations import registered
 
 if TYPE_CHECKING:
     from loader.config import Retention

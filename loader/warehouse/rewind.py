@@ -21,8 +21,8 @@ from loader.warehouse.commit import COUNTS, take_head
 from loader.warehouse.durable import kept_files
 from loader.warehouse.opening import nothing_there
 from loader.warehouse.reading import fetched
+from loader.warehouse.relations import registered
 from loader.warehouse.remake import Remaker
-from loader.warehouse.stage import registered
 from loader.warehouse.store import DuckWarehouse
 from loader.warehouse.transaction import CommitFailed, one, transaction
 

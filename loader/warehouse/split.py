@@ -27,7 +27,8 @@ from loader.warehouse.files import make_folder, sync_new_file
 from loader.warehouse.follow import Follower
 from loader.warehouse.known import KnownIds, Run
 from loader.warehouse.limit import Breaker, recent_share
-from loader.warehouse.stage import Staged, at_positions, names, phase, registered
+from loader.warehouse.relations import registered
+from loader.warehouse.stage import Staged, at_positions, names, phase
 from loader.warehouse.transaction import one, transaction
 
 CONTROL_ROWS = 1_000  # quarantine and duplicates above so many rows get a file; below INLINE_CONTROL_ROWS

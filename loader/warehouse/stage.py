@@ -24,6 +24,7 @@ from loader.errors import Restart
 from loader.failpoints import fail_point
 from loader.model import Batch
 from loader.statements import quote_identifier, statement
+from loader.warehouse.relations import registered
 
 FEW = 10_000  # records in doubt, or refused, that one statement looks at, so that they fit into its memory
 NO_IDS = pa.table({"row": pa.array([], pa.int64()), "hash": pa.array([], pa.uint64())})
@@ -177,15 +178,3 @@ def phase(seconds: dict[str, float], name: str) -> Iterator[None]:
     begun = time.perf_counter()
     yield
     seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - begun
-
-
-@contextmanager
-def registered(cursor: duckdb.DuckDBPyConnection, **relations: pa.Table) -> Iterator[None]:
-    """Let the cursor's statements see Arrow tables by these names."""
-    for name, relation in relations.items():
-        cursor.register(name, relation)
-    try:
-        yield
-    finally:
-        for name in relations:
-            cursor.unregister(name)

@@ -29,8 +29,9 @@ from loader.warehouse.migrate import open_warehouse
 from loader.warehouse.outbox import Outbox
 from loader.warehouse.publish import Publisher
 from loader.warehouse.rehearse import compile_checks
+from loader.warehouse.relations import registered
 from loader.warehouse.split import Split, Splitter
-from loader.warehouse.stage import Staged, Stager, registered
+from loader.warehouse.stage import Staged, Stager
 from loader.warehouse.transaction import CommitFailed, one, transaction
 from loader.warehouse.upkeep import Upkeep
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -24,6 +25,9 @@ IMPORTED = (
     "loader.warehouse.maintenance",
     "tests.crash.played",
 )
+
+
+LONGEST = 120  # seconds that a command may take: one that hangs fails its own test and no other
 
 
 class Nursery:
@@ -45,6 +49,7 @@ class Nursery:
 
         `limits` bounds the process (by the names of `resource`), `room` is what RLIMIT_AS leaves it beyond
         what it has, in bytes; `out` and `err` are other files for its output, such as /dev/full.
+        A command that hangs ends with -SIGALRM.
         """
         if self._process.stdin is None or self._process.stdout is None:
             raise TypeError(self._process)
@@ -89,6 +94,7 @@ def _run(order: dict[str, Any]) -> None:
         pages = int(Path("/proc/self/statm").read_text().split()[0])
         resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + room,) * 2)
     sys.argv = ["loader", *order["words"]]
+    signal.alarm(LONGEST)
     try:
         main()
     except SystemExit as end:

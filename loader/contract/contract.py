@@ -205,7 +205,9 @@ class Contract:
     def _quick(self) -> dict[str, object] | None:
         if self.unknown_fields != "ignore":
             return None
-        found = quick.parameters(*self._plans, self._checks)
+        numbers = [flag.number for flag in self._flags if flag.kind == "check"]
+        checks = list(zip(self._checks, numbers, strict=True))
+        found = quick.parameters(*self._plans, checks)
         return found and {**found, "message_bytes": self.message_bytes, "skip": self._skip}
 
     @cached_property

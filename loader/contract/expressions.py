@@ -167,6 +167,15 @@ def is_text(leaf: str) -> str:
     return f"CASE WHEN {usual} THEN true ELSE NOT {odd_text(leaf)} END"
 
 
+def without_nul(type_: SqlType, leaf: str) -> str:
+    """True unless NUL may stand inside of a text, which no VARCHAR takes; cheap where the record has none."""
+    if type_.kind == "VARCHAR":
+        held = f"contains({leaf}, chr(0))"
+    else:
+        held = f"contains(CAST(to_json({leaf}) AS VARCHAR), '\\u0000')"
+    return f"""CASE WHEN "$nul" THEN NOT {held} ELSE true END"""
+
+
 # ---------------------------------------------------------------- JSON
 
 

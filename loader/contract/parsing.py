@@ -146,7 +146,8 @@ class Plan:
         """Stage 3, nested values: whether the quick way has settled the record."""
         if not sql.is_flat(self.type):
             return "false" if self.type.is_nested else ""
-        return f'coalesce(list_count({self.casted}) = len({self._given}) AND NOT "$nul", false)'
+        is_clear = sql.without_nul(self.type, self._given)
+        return f"coalesce(list_count({self.casted}) = len({self._given}) AND {is_clear}, false)"
 
     @property
     def value(self) -> str:

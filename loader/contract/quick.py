@@ -1,8 +1,8 @@
-"""The quick look at a batch: accept what is surely good, by conditions that cost little. Pure.
+"""The quick look at a batch: settle what is surely right, by conditions that cost little. Pure.
 
-It decides nothing else: whatever is in doubt (a rule that may be broken, a rare way to write a value) is
-left to `sql/load/parse.sql`, which is exact for every record and dearer. So a condition here may be too
-strict, never too lax: a record that it accepts is one that the exact statement accepts with the same values.
+Where all values of a record are settled, its checks decide about it. Whatever is in doubt (a rule that may be
+broken, a rare way to write a value) is left to `sql/load/parse.sql`, which is exact for every record and
+dearer. So a condition here may be too strict, never too lax: the exact statement reads what it settles alike.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from loader.statements import quote_text as text_
 _TEXT = '"$text"'
 
 ANYTHING = "?"
-"""The mark of a record of which anything may be in doubt; `? 0 4 ` names columns, `? ` only checks."""
+"""The mark of a record of which anything may be in doubt; `? 0 4 ` names columns."""
 
 
 class Settled:
@@ -41,9 +41,12 @@ def in_doubt(doubts: Iterable[str]) -> frozenset[int] | None:
 
 
 def parameters(
-    plans: Sequence[Plan], trees: Trees, checks: Sequence[Plan | TableCheck]
+    plans: Sequence[Plan], trees: Trees, checks: Sequence[tuple[Plan | TableCheck, int]]
 ) -> dict[str, object] | None:
-    """What the template `load/parse_quick` needs; None for a contract that has no quick look."""
+    """What the template `load/parse_quick` needs; None for a contract that has no quick look.
+
+    `checks` come with the number of the flag that says a record breaks them.
+    """
     if len(trees.trees) != 1 or not all(map(_is_quick, plans)):
         return None
     sure = {plan: " AND ".join(_conditions(plan)) for plan in plans}
@@ -94,7 +97,8 @@ def _is_listed(plan: Plan) -> bool:
 
 def _of_value(plan: Plan) -> Iterator[str]:
     if plan.type.is_nested:
-        settled = f"list_count({plan.casted}) = len({plan.leaf})"
+        is_clear = sql.without_nul(plan.type, plan.leaf)
+        settled = f"list_count({plan.casted}) = len({plan.leaf}) AND {is_clear}"
         absent = f"NOT contains({_TEXT}, {text_(plan.place.path[0])}) AND NOT contains({_TEXT}, '\\')"
         yield f"CASE WHEN {plan.leaf} IS NULL THEN {absent} ELSE {settled} END"
         return
@@ -105,7 +109,7 @@ def _of_value(plan: Plan) -> Iterator[str]:
 
 def _is_sure(plan: Plan) -> str:
     if plan.type.kind == "VARCHAR":
-        return sql.is_text(plan.leaf)
+        return f"({sql.is_text(plan.leaf)} AND {sql.without_nul(plan.type, plan.leaf)})"
     if _is_utc(plan):
         in_range = times.in_range("TIMESTAMPTZ", plan.casted)
         return f"({in_range} AND {times.common_shape(plan.leaf, ends=('Z', ''))})"

@@ -26,7 +26,7 @@ from loader.model import Batch
 from loader.statements import quote_identifier, statement
 from loader.warehouse.relations import registered
 
-FEW = 10_000  # records in doubt, or refused, that one statement looks at, so that they fit into its memory
+FEW, MUCH = 50_000, 16 << 20  # records in doubt, or refused, and their bytes, that one statement looks at
 NO_IDS = pa.table({"row": pa.array([], pa.int64()), "hash": pa.array([], pa.uint64())})
 TRUST = 10_000  # one text among so many that is no JSON does not make the next batch worth a closer look
 DOUBT = "?"  # what the marks of records in doubt begin with
@@ -150,8 +150,13 @@ def at_positions(records: pa.Table, positions: pa.Table) -> pa.Table:
 
 def _pieces(records: pa.Table) -> Iterator[pa.Table]:
     """The records, few at a time: what is dear for each of them must fit into DuckDB's memory."""
-    for begin in range(0, records.num_rows, FEW):
-        yield records.slice(begin, FEW)
+    bytes_ = np.cumsum(pc.fill_null(pc.binary_length(records["value"]), 0), dtype=np.int64)
+    begin, done = 0, 0
+    while begin < records.num_rows:
+        end = int(np.searchsorted(bytes_, done + MUCH, side="right"))
+        end = min(max(end, begin + 1), begin + FEW)
+        yield records.slice(begin, end - begin)
+        begin, done = end, int(bytes_[end - 1])
 
 
 def _exact_numbers(records: pa.Table, contract: Contract) -> pa.Table:

@@ -9,10 +9,13 @@ import pyarrow as pa
 import pytest
 
 from loader.contract import Column, Contract
+from loader.contract.digits import MARK
 from loader.kafka.chunks import to_records
+from loader.model import CHUNK_SCHEMA
 from loader.replay.faults import MALFORMED
 from loader.statements import statement
 from loader.types import parse_type
+from loader.warehouse.relations import registered
 from tests.contract.test_parse import Parser
 
 ITEMS = "STRUCT(sku VARCHAR, quantity INTEGER, price DECIMAL(18,2))[]"
@@ -32,13 +35,22 @@ GOOD = {
     "order_id": "A1", "timestamp": "2026-03-01T10:00:00Z", "user_id": 7, "action": "refund", "amount": 12.5,
     "items": [{"sku": "S", "quantity": 1, "price": 2.25}],
 }  # fmt: skip
+LONG = 12345678901234567  # stands for a number of more digits than a double holds
 ODD: dict[str, list[Any]] = {
-    "order_id": [None, 5, "x" * 65, "2026", "true"],
+    "order_id": [None, 5, "x" * 65, "2026", "true", "A\0", "\0A"],
     "timestamp": ["2026-03-01", "2026-03-01T12:00:00+02:00", "2026-13-01T10:00:00Z", 7],
     "user_id": ["12", 1.5, 2**63, "x", 5000],
     "action": ["gift", 1, ""],
     "amount": ["1.50", 12.345, -1, 1e20, 2000, [1]],
-    "items": [None, [], "x", [{"sku": 1, "quantity": "1"}], [7], [{"sku": "2", "price": 1.255}]],
+    "items": [
+        None,
+        [],
+        "x",
+        [{"sku": 1, "quantity": "1"}],
+        [7],
+        [{"sku": "2", "price": 1.255}],
+        [{"sku": "S\0"}],
+    ],
 }
 
 
@@ -55,6 +67,30 @@ def test_a_closer_look_at_one_column_decides_as_one_at_all(name: str) -> None:
     exact, quick = (Parser(quick=mode).run(ORDERS, values) for mode in (False, True))
     assert quick == exact
     assert any(row["_reasons"] for row in quick)
+
+
+@pytest.mark.parametrize(
+    ("change", "mark"),
+    [
+        ({}, None),
+        ({"amount": -1}, " 12 "),
+        ({"user_id": 5000, "amount": 2000}, " 14 "),
+        ({"amount": LONG}, "? 4 "),
+        ({"items": [{"sku": "S", "price": LONG}]}, "? 5 "),
+        ({"order_id": "A\0"}, "? 0 "),
+        ({"note": "A\0"}, None),
+    ],
+)
+def test_what_the_quick_look_leaves_in_doubt(change: dict[str, Any], mark: str | None) -> None:
+    """A check decides where the values are settled; a long number or NUL is in doubt where it stands."""
+    text = json.dumps(GOOD | change).replace(str(LONG), f'"{MARK}{LONG}"')
+    record = {"partition": 0, "offset": 0, "value": text.encode(), "text": text}
+    home = Parser(quick=True).home
+    with registered(home, chunk=pa.Table.from_pylist([record], CHUNK_SCHEMA)):
+        parameters = ORDERS.quick_parameters("chunk", "staging")
+        assert parameters is not None
+        home.execute(statement("load/parse_quick", **parameters))
+    assert home.execute("SELECT _reasons FROM staging").fetchall() == [(mark,)]
 
 
 def test_only_columns_in_doubt_are_looked_into() -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import duckdb
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -137,15 +138,28 @@ def _marked(cursor: duckdb.DuckDBPyConnection, records: pa.Table, staging: str, 
 
 
 def at_positions(records: pa.Table, positions: pa.Table) -> pa.Table:
-    """The records at these positions (partition, offset), without a join over the whole batch."""
-    if not positions.num_rows:
-        return records.slice(0, 0)
+    """The records at these positions (partition, offset), all of which are there, in their order.
+
+    Without a join over the whole batch, and without joining its pieces: it costs what these few do.
+    """
     partition, offset = (np.asarray(records[name]) for name in ("partition", "offset"))
     wanted, at = (np.asarray(positions[name]) for name in ("partition", "offset"))
-    mask = np.zeros(len(offset), np.bool_)
+    mask = np.zeros(records.num_rows, np.bool_)
     for each in np.unique(wanted):
-        mask |= (partition == each) & np.isin(offset, at[wanted == each])
-    return records.filter(pa.array(mask))  # piece by piece; `take` would join them first
+        here = np.flatnonzero(partition == each)
+        here = here[np.argsort(offset[here], kind="stable")]  # as good as sorted
+        mask[here[np.searchsorted(offset[here], at[wanted == each])]] = True
+    return pa.Table.from_batches(_masked(records, mask), records.schema)
+
+
+def _masked(records: pa.Table, mask: npt.NDArray[np.bool_]) -> Iterator[pa.RecordBatch]:
+    """What the mask leaves of each piece, where that is anything."""
+    begin = 0
+    for piece in records.to_batches():
+        of_piece = mask[begin : begin + piece.num_rows]
+        if of_piece.any():
+            yield piece.filter(pa.array(of_piece))
+        begin += piece.num_rows
 
 
 def _pieces(records: pa.Table) -> Iterator[pa.Table]:

@@ -18,7 +18,7 @@ lint: .venv/test.stamp
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: .venv/test.stamp  ## speed as a share of what this machine can do; ARGS="--poison 0.00001,0.1"
+bench: .venv/test.stamp  ## speed as a share of what this machine can do; ARGS="--history", ARGS="--help"
 	$(BIN)/python -m tests.benchmarks $(ARGS)
 
 chaos: .venv/test.stamp  ## break everything at random, then judge; ARGS="--warehouse duckdb --kills 100 --seed 7"

@@ -6,12 +6,13 @@ import os
 import platform
 import re
 import subprocess
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
 from tests.benchmarks.children import REPOSITORY
 
-PACKAGES = ("duckdb", "pyarrow", "confluent-kafka")
+PACKAGES = ("duckdb", "duckdb-extension-ducklake", "pyarrow", "numpy", "confluent-kafka")
 
 
 def machine(kafka: str) -> dict[str, str]:
@@ -20,7 +21,8 @@ def machine(kafka: str) -> dict[str, str]:
         "cores": str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()),
         "processor": _found("/proc/cpuinfo", r"model name\s*: (.+)") or platform.machine(),
         "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB",
-        "load": " ".join(f"{load:.1f}" for load in os.getloadavg()),
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "load before": " ".join(f"{load:.1f}" for load in os.getloadavg()),
         "system": platform.platform(terse=True),
         "python": platform.python_version(),
     }

@@ -14,6 +14,8 @@ from tests.benchmarks.children import REPOSITORY
 
 PACKAGES = ("duckdb", "duckdb-extension-ducklake", "pyarrow", "numpy", "confluent-kafka")
 
+MEASURED = ("loader", "sql", "config", "tests/benchmarks", ":!tests/benchmarks/results")  # of the repository
+
 
 def machine(kafka: str) -> dict[str, str]:
     """Facts by name; `kafka` says which broker. Imports none of the packages that it names."""
@@ -43,11 +45,14 @@ def _found(file: str, pattern: str) -> str:
 
 
 def _commit() -> str:
-    """The revision of the repository, `-dirty` where files differ from it."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=10"]
+    """The revision of the repository, `-dirty` where files differ from it; earlier results may."""
     try:
-        return subprocess.run(
-            command, cwd=REPOSITORY, capture_output=True, text=True, check=True
-        ).stdout.strip()
+        revision = _git("rev-parse", "--short=10", "HEAD")
+        return revision + ("-dirty" if _git("diff", "--name-only", "HEAD", "--", *MEASURED) else "")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
+
+
+def _git(*words: str) -> str:
+    found = subprocess.run(["git", *words], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    return found.stdout.strip()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
@@ -30,6 +31,7 @@ from tests.benchmarks.figures import (
 )
 from tests.benchmarks.history import batches
 from tests.benchmarks.loads import Warehouse
+from tests.benchmarks.machine import machine
 from tests.benchmarks.peers.known import COLUMNS, PEERS, of_lake
 from tests.benchmarks.results import Result, read
 from tests.benchmarks.sets import ALL, BASE, DEFAULT, POISON, REPLAY, DataSet
@@ -273,3 +275,11 @@ def test_a_program_ends_with_its_block() -> None:
     with pytest.raises(KeyError), Child("sleep", "60") as child:
         raise KeyError
     assert not Path(f"/proc/{child.pid}").exists()
+
+
+def test_the_machine_is_described_with_versions_and_commit() -> None:
+    """A table without it means nothing."""
+    facts = machine("4.3.1")
+    assert facts["kafka"] == "4.3.1"
+    assert {"cores", "memory", "python", "date", "duckdb", "pyarrow", "confluent-kafka"} <= facts.keys()
+    assert re.fullmatch(r"[0-9a-f]{10}(-dirty)?|unknown", facts["commit"])

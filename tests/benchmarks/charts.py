@@ -9,6 +9,7 @@ from tests.benchmarks.figures import CEILING, FIGURES, Run, grouped, median, pha
 from tests.benchmarks.results import Result
 
 Titled = tuple[str, Chart]
+Series = dict[str, tuple[float | None, ...]]
 
 
 def charts(results: Mapping[str, Result]) -> dict[str, Titled]:
@@ -24,7 +25,9 @@ def charts(results: Mapping[str, Result]) -> dict[str, Titled]:
 def _phases(runs: Sequence[Run]) -> Titled:
     found = phases_of_a_batch(runs)
     names = tuple(dict.fromkeys(name for seconds in found.values() for name in seconds))
-    series = {who: tuple(1000 * seconds.get(name, 0.0) for name in names) for who, seconds in found.items()}
+    series: Series = {
+        who: tuple(1000 * seconds.get(name, 0.0) for name in names) for who, seconds in found.items()
+    }
     return "Phases of a batch", Chart("phase", "ms in a batch", names, series)
 
 
@@ -46,7 +49,7 @@ def _against(runs: Sequence[Run], axis: str, figures: Mapping[str, str]) -> Char
     """Medians of figures (by what is added to the loader's name) over the cases."""
     groups = grouped(run for run in runs if run.who != CEILING)
     cases = tuple(dict.fromkeys(what for what, _ in groups))
-    series = {
+    series: Series = {
         f"{who}{more}": tuple(_value(groups.get((what, who), []), name) for what in cases)
         for who in dict.fromkeys(who for _, who in groups)
         for more, name in figures.items()

@@ -6,6 +6,7 @@ import os
 import platform
 import re
 import subprocess
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -31,7 +32,7 @@ def machine(kafka: str) -> dict[str, str]:
     return facts | {name: version(name) for name in PACKAGES} | {"kafka": kafka, "commit": _commit()}
 
 
-def described(facts: dict[str, str]) -> str:
+def described(facts: Mapping[str, str]) -> str:
     """The facts in one paragraph."""
     return ", ".join(f"{name} {value}" for name, value in facts.items())
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any
 
 SMALL, LARGE = 234, 1_024  # bytes of an order, about
 TWICE = 1.0  # share of duplicates with which everything is sent a second time
@@ -21,28 +23,17 @@ class DataSet:
     @property
     def name(self) -> str:
         """What it has of its own, as the tables call it."""
-        own = [
-            WORDS[field.name](getattr(self, field.name))
-            for field in fields(self)
-            if self._differs(field.name)
-        ]
+        values = ((each.name, getattr(self, each.name)) for each in fields(self))
+        own = [WORDS[name](value) for name, value in values if value != getattr(BASE, name)]
         return ", ".join(own) or "base"
-
-    @property
-    def wire(self) -> DataSet:
-        """The set as the client sees it: what ceiling A depends on."""
-        return replace(self, poison=0.0, duplicates=0.0)
 
     def expected(self, records: int) -> dict[str, int]:
         """Where the records must end, of so many."""
         refused, repeated = round(self.poison * records), round(self.duplicates * records)
         return {"loaded": records - refused - repeated, "duplicates": repeated, "quarantined": refused}
 
-    def _differs(self, name: str) -> bool:
-        return bool(getattr(self, name) != getattr(BASE, name))
 
-
-WORDS = {
+WORDS: dict[str, Callable[[Any], str]] = {
     "size": lambda size: f"{size / 1_024:.0f} KB",
     "partitions": lambda count: f"{count} partitions",
     "compression": lambda kind: "not compressed" if kind == "none" else kind,

@@ -38,5 +38,6 @@ oldest record until the batch is durable and visible, beyond the second that it 
 `loader replay` of a Parquet dataset, the last acknowledgement included.""",
     "peers": """\
 The base set (the slow ones get fewer records of it), start-up included, each in an empty place. \
-Packages are used as their documentation shows it first.""",
+Packages are set up as their documentation shows; dlt writes Parquet, Quix Streams commits every 50,000 \
+records.""",
 }

@@ -27,6 +27,7 @@ def orders(bootstrap: str, topic: str, records: int) -> Iterator[list[dict[str, 
         "bootstrap.servers": bootstrap,
         "group.id": f"dlt-{uuid.uuid4().hex}",
         "auto.offset.reset": "earliest",
+        "enable.auto.commit": False,
     }
     source = Consumer(settings)
     source.subscribe([topic])
@@ -35,7 +36,7 @@ def orders(bootstrap: str, topic: str, records: int) -> Iterator[list[dict[str, 
         got = source.consume(min(CHUNK, left), SILENCE)
         if not got:
             raise TimeoutError("no more messages")
-        yield [json.loads(message.value()) for message in got]
+        yield [json.loads(message.value() or b"") for message in got]
         left -= len(got)
     source.close()
 

@@ -48,8 +48,8 @@ PEERS = (
     ),
     Peer(
         "dlt, merge",
-        "at least once from Kafka (rows and offsets are written one after the other); merged by id, the last "
-        "one stays; types follow the data",
+        "the topic is read from its begin each time and merged by id, the last one stays; types follow the "
+        "data; a bad value ends it",
         ("dlt_load.py",),
         share=0.05,
         packages=("dlt[duckdb,parquet]", "confluent-kafka"),

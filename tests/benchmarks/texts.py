@@ -35,7 +35,8 @@ oldest record until the batch is durable and visible, beyond the second that it 
 `loader load` where nothing is new, from the start of the process to its end. Imports are measured by \
 `-X importtime` in a run of their own.""",
     "producer": """\
-`loader replay` of a Parquet dataset, the last acknowledgement included.""",
+`loader replay` of a Parquet dataset: flat out by its own count, to the last acknowledgement; paced by the \
+times of the first and the last record in the topic.""",
     "peers": """\
 The base set (the slow ones get fewer records of it), start-up included, each in an empty place. \
 Packages are set up as their documentation shows; dlt writes Parquet, Quix Streams commits every 50,000 \

@@ -92,6 +92,14 @@ def test_records_can_be_removed_from_the_front(kafka: str, topic: MakeTopic) -> 
     assert [r.offset for r in read_topic(kafka, name)] == [6, 7, 8, 9]
 
 
+def test_how_long_a_topic_lasts_is_told_by_its_records(kafka: str, topic: MakeTopic) -> None:
+    """From the first to the latest, in whatever partitions; an empty one says nothing."""
+    name = topic(partitions=3)
+    times = [(0, 19_000), (0, 20_000), (1, 21_500)]
+    topics.produce(kafka, name, [Message(b"x", None, partition, time) for partition, time in times])
+    assert topics.lasting(kafka, name) == 2.5
+
+
 def test_a_missing_topic_stays_missing(kafka: str) -> None:
     """The broker makes no topic by itself."""
     admin = AdminClient({"bootstrap.servers": kafka})

@@ -188,10 +188,24 @@ def _delivered(reports: list[Any]) -> list[Place]:
     return [report for report in reports if isinstance(report, Place)]
 
 
+def lasting(bootstrap: str, topic: str) -> float:
+    """Seconds from the time of the first record of any partition to the latest time."""
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    partitions = list(admin.list_topics(topic, timeout=10).topics[topic].partitions)
+    first = _found(admin, topic, partitions, OffsetSpec.for_timestamp(0))
+    last = _found(admin, topic, partitions, OffsetSpec.max_timestamp())
+    known = [found.timestamp for found in (*first.values(), *last.values()) if found.timestamp >= 0]
+    return (max(known) - min(known)) / 1000
+
+
 def _offsets(admin: AdminClient, topic: str, partitions: list[int], spec: OffsetSpec) -> dict[int, int]:
+    return {number: found.offset for number, found in _found(admin, topic, partitions, spec).items()}
+
+
+def _found(admin: AdminClient, topic: str, partitions: list[int], spec: OffsetSpec) -> dict[int, Any]:
     wanted = {TopicPartition(topic, partition): spec for partition in partitions}
     futures = admin.list_offsets(wanted, isolation_level=IsolationLevel.READ_COMMITTED)
-    return {place.partition: future.result(20).offset for place, future in futures.items()}
+    return {place.partition: future.result(20) for place, future in futures.items()}
 
 
 def _soon(call: Callable[[], T]) -> T:

@@ -14,7 +14,7 @@ from loader.cli.plot import picture
 from tests.benchmarks.charts import charts
 from tests.benchmarks.children import REPOSITORY
 from tests.benchmarks.experiments import EXPERIMENTS
-from tests.benchmarks.figures import MB, Run, grouped, median, table
+from tests.benchmarks.figures import MB, grouped, median, table
 from tests.benchmarks.machine import described
 from tests.benchmarks.peers.known import COLUMNS, PEERS, TITLE
 from tests.benchmarks.results import Result, committed
@@ -26,7 +26,7 @@ PAGE = REPOSITORY / "docs" / "benchmarks.md"
 PICTURES = PAGE.with_suffix("")  # a folder beside it
 README = REPOSITORY / "README.md"
 SPEED = re.compile(r"^Speed[:,] .*$", re.MULTILINE)
-AGAIN = "`make bench` measures it on yours."
+WORDS = {"ducklake": "into a lake", "duckdb": "into a DuckDB file"}
 
 
 def page(results: Mapping[str, Result]) -> str:
@@ -65,23 +65,15 @@ def speed(results: Mapping[str, Result]) -> str:
         return "Speed: `make bench`."
     result = results["sets"]
     groups = {who: some for (what, who), some in grouped(result.runs).items() if what == BASE.name}
-    found = [_rate(who, groups[who]) for who in WORDS if who in groups]
-    peak = max(run.figures["peak"] for who in WORDS for run in groups.get(who, []))
-    cores, most = result.machine["cores"], f"{peak / MB:,.0f} MB"
+    ours = {who: groups[who] for who in WORDS if who in groups}
+    rates = (f"{round(median(runs, 'rate') or 0, -3):,.0f} {WORDS[who]}" for who, runs in ours.items())
+    ratios = (f"{median(runs, 'ratio') or 0:.2f}" for runs in ours.values())
+    peak = max(run.figures["peak"] for runs in ours.values() for run in runs)
     return (
-        f"Speed, on {cores} cores that the broker shares: orders of about {BASE.size} bytes, "
-        f"{' and '.join(found)}, in at most {most} of memory. [docs/benchmarks.md](docs/benchmarks.md) has "
-        f"the rest, with the commands that repeat it; {AGAIN}"
-    )
-
-
-WORDS = {"ducklake": "into a lake", "duckdb": "into a DuckDB file"}
-
-
-def _rate(who: str, runs: Sequence[Run]) -> str:
-    rate, ratio = median(runs, "rate") or 0.0, median(runs, "ratio") or 0.0
-    return (
-        f"{round(rate, -3):,.0f} a second {WORDS[who]} ({ratio:.2f} of what the Kafka client can read at all)"
+        f"Speed, on {result.machine['cores']} cores that the broker shares: of orders of about {BASE.size} "
+        f"bytes {' and '.join(rates)} a second, {' and '.join(ratios)} of what the Kafka client can read at "
+        f"all, in at most {peak / MB:,.0f} MB of memory. `{result.command}` repeats it; the rest: "
+        "[docs/benchmarks.md](docs/benchmarks.md)."
     )
 
 

@@ -83,8 +83,8 @@ def test_the_paragraph_names_rate_ratio_and_memory_of_both_warehouses() -> None:
     """The rates rounded to thousands, of the base set alone; one line, so that it can be put in its place."""
     more = [*SETS["sets"].runs, load("ducklake", 1.0, what="1 KB")]
     text = speed(result("sets", *more))
-    assert "412,000 a second into a lake (0.41 of" in text
-    assert "435,000 a second into a DuckDB file" in text
+    assert "412,000 into a lake and 435,000 into a DuckDB file a second, 0.41 and 0.41 of" in text
+    assert "`make sets` repeats it" in text
     assert "in at most 480 MB" in text
     assert SPEED.fullmatch(text)
 

@@ -27,17 +27,19 @@ MEMORY = 2 << 30  # bytes, for DuckDB
 FIRST_ID = 5_000_000_000  # of the orders: far from those of the topic
 BEYOND = 10**12  # the first offset
 
+STRIDE = 7_919  # a prime: the ids come in no order, as from many partitions
+
 ROWS = f"""
-SELECT printf('ORD%010d', {FIRST_ID} + i) AS order_id,
-    TIMESTAMPTZ '2025-01-01 00:00:00Z' + to_microseconds(i * 250000) AS "timestamp",
+SELECT printf('ORD%010d', {FIRST_ID} + i * {STRIDE} % {{ids}}) AS order_id,
+    TIMESTAMPTZ '2025-01-01 00:00:00Z' + to_microseconds(i * 250000 + i * 7907 % 99991) AS "timestamp",
     (10000 + hash(i) % 100000)::BIGINT AS user_id,
     CASE WHEN i % 25 = 0 THEN 'refund' ELSE 'purchase' END AS action,
     ((hash(i + 1) % 50000) / 100)::DECIMAL(18,2) AS amount,
     ['EUR', 'USD', 'GBP', 'CHF'][1 + i % 4] AS currency,
-    [struct_pack(sku := printf('SKU-%05d', i % 2000), quantity := (1 + i % 5)::INTEGER,
-        price := (9 + i % 40)::DECIMAL(18,2))] AS items,
+    [struct_pack(sku := printf('SKU-%05d', hash(i + 2) % 2000), quantity := (1 + i % 5)::INTEGER,
+        price := ((hash(i + 3) % 20000) / 100)::DECIMAL(18,2))] AS items,
     (i % 4)::INTEGER AS _partition, {BEYOND} + i // 4 AS _offset,
-    TIMESTAMPTZ '2025-01-01 00:00:01Z' + to_microseconds(i * 250000) AS _kafka_time, {{batch}} AS _batch
+    TIMESTAMPTZ '2025-01-02 00:00:00Z' + to_microseconds(i * 250000) AS _kafka_time, {{batch}} AS _batch
 FROM range({{begin}}, {{end}}) AS made(i)
 """
 LEDGER = """
@@ -53,7 +55,8 @@ def fill(config: Config, ids: int) -> None:
     with connect(config.warehouse, memory=MEMORY) as home:
         for number, begin in enumerate(range(0, ids, ROWS_OF_A_BATCH), start=1):
             end = min(begin + ROWS_OF_A_BATCH, ids)
-            _add(home, config, ROWS.format(begin=begin, end=end, batch=number), number, end - begin)
+            rows = ROWS.format(begin=begin, end=end, batch=number, ids=ids)
+            _add(home, config, rows, number, end - begin)
 
 
 def _add(home: duckdb.DuckDBPyConnection, config: Config, rows: str, number: int, count: int) -> None:

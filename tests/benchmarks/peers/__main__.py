@@ -99,14 +99,14 @@ def _ours(bench: Bench, topic: str, peer: Peer) -> dict[str, float]:
 
 
 def _theirs(bench: Bench, topic: str, peer: Peer, pythons: Mapping[str, str]) -> dict[str, float]:
-    """Raises RuntimeError where fewer records were read than asked for."""
+    """Raises RuntimeError where fewer records were loaded than asked for."""
     records = max(round(peer.share * bench.records), FEWEST)
     first, *more = peer.program
     program = [str(Path(__file__).with_name(first))] if peer.packages else ["-m", first]
     with tempfile.TemporaryDirectory(prefix="loader-bench-peer-") as folder:
         done = run(pythons[peer.name], *program, *more, bench.bootstrap, topic, str(records), folder)
     if done.result["records"] < records:
-        raise RuntimeError(f"{peer.name} read {done.result['records']} of {records} records")
+        raise RuntimeError(f"{peer.name} loaded {done.result['records']} of {records} records")
     return figures(done, done.result["records"])
 
 

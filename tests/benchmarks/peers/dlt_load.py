@@ -42,7 +42,7 @@ def orders(bootstrap: str, topic: str, records: int) -> Iterator[list[dict[str, 
 
 
 def main() -> None:
-    """Load, and say how many records were read."""
+    """Load, and say how many rows there are."""
     bootstrap, topic, records, folder = sys.argv[1:]
     pipeline = dlt.pipeline(
         "bench",
@@ -57,7 +57,9 @@ def main() -> None:
         write_disposition="merge",
     )
     pipeline.run(source, loader_file_format="parquet")
-    print(json.dumps({"records": int(records)}))
+    with pipeline.sql_client() as client:
+        [[rows]] = client.execute_sql("SELECT count(*) FROM orders") or [[0]]
+    print(json.dumps({"records": rows}))
 
 
 if __name__ == "__main__":

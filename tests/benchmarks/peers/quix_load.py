@@ -33,9 +33,14 @@ class Orders(BatchingSink):
             self._made = True
         self._home.execute("INSERT INTO orders BY NAME FROM batch")
 
+    def rows(self) -> int:
+        """How many there are."""
+        [[rows]] = self._home.execute("SELECT count(*) FROM orders").fetchall()
+        return int(rows)
+
 
 def main() -> None:
-    """Load, and say how many records were read."""
+    """Load, and say how many rows there are."""
     bootstrap, topic, records, folder = sys.argv[1:]
     app = Application(
         broker_address=bootstrap,
@@ -46,9 +51,10 @@ def main() -> None:
         state_dir=f"{folder}/state",
     )
     frame = app.dataframe(app.topic(topic, value_deserializer="json"))
-    frame.sink(Orders(f"{folder}/orders.duckdb"))
+    orders = Orders(f"{folder}/orders.duckdb")
+    frame.sink(orders)
     app.run(count=int(records), timeout=30)
-    print(json.dumps({"records": int(records)}))
+    print(json.dumps({"records": orders.rows()}))
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ RATE = 100  # records a second
 WAIT = 1.0  # batch.wait, seconds
 SECONDS = 60.0
 WARM = 2.0  # seconds of records before the clock runs
+OTHERS = 5_000_000_000  # the first id of these
 READY = 60.0  # seconds until their first batch must be there
 OLDEST = "SELECT _batch, epoch_ms(min(_kafka_time)) AS oldest FROM orders GROUP BY _batch"
 
@@ -35,14 +36,14 @@ def latency(bench: Bench, *, everything: bool) -> Iterator[Run]:  # noqa: ARG001
 
 
 def _trickle(bench: Bench, topic: str, warehouse: Warehouse) -> dict[str, float]:
-    wait = f"batch.wait={WAIT:g}s"
+    orders, wait = _orders(bench, bench.seconds or SECONDS, 1), f"batch.wait={WAIT:g}s"
     run = words(bench.bootstrap, topic, *warehouse.settings, wait, logs=True)
     with Child(sys.executable, "-m", *run, "run") as worker:
-        _send(bench, topic, WARM)
+        _send(bench, topic, _orders(bench, WARM, OTHERS))
         _until_committed(worker)
         process, begun = psutil.Process(worker.pid), time.time()
         before = process.cpu_times()
-        _send(bench, topic, bench.seconds or SECONDS)
+        _send(bench, topic, orders)
         after, took = process.cpu_times(), time.time() - begun
         done = worker.stop()
     spent = after.user + after.system - before.user - before.system
@@ -55,11 +56,16 @@ def _trickle(bench: Bench, topic: str, warehouse: Warehouse) -> dict[str, float]
     }
 
 
-def _send(bench: Bench, topic: str, seconds: float) -> None:
-    count = str(round(RATE * seconds))
-    run_python(
-        *words(bench.bootstrap, topic), "replay", "--records", count, "--seed", count, "--rate", str(RATE)
-    )
+def _orders(bench: Bench, seconds: float, first: int) -> str:
+    """A file of orders for so many seconds, with ids from `first` on."""
+    file, count = bench.folder / f"trickle-{first}.jsonl", round(RATE * seconds)
+    given = ["--records", str(count), "--first-id", str(first), "--no-answers"]
+    run_python("loader", "--json", "generate", str(file), *given)
+    return str(file)
+
+
+def _send(bench: Bench, topic: str, orders: str) -> None:
+    run_python(*words(bench.bootstrap, topic), "replay", orders, "--rate", str(RATE))
 
 
 def _until_committed(worker: Child) -> None:

@@ -8,6 +8,7 @@
     │   ├── OffsetsLost            records between our offset and the log are gone
     │   ├── QuarantineLimit        too large a share of a batch would be refused
     │   ├── RecordsRefused         the broker refused records that we produced
+    │   ├── NothingLoaded          there is no warehouse yet
     │   ├── WarehouseMismatch      the warehouse holds another pipeline, table or version
     │   └── WarehouseDamaged       a file of the warehouse is missing or cannot be read
     ├── ComparisonFailed       3   verify, score or status --check found a difference
@@ -105,6 +106,10 @@ class RecordsRefused(ActionNeeded):
     """The broker refused records that `replay` sent; the message counts them."""
 
     kind = "records_refused"
+
+
+class NothingLoaded(ActionNeeded):
+    """There is no warehouse yet: a load makes it."""
 
 
 class WarehouseMismatch(ActionNeeded):

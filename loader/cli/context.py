@@ -30,6 +30,7 @@ class Context:
     verbosity: int = 0
     log_format: str = "text"
     verb: str = ""
+    told: bool = False  # whether the result was printed
     _config: Config | None = field(default=None, repr=False)
 
     def config(self) -> Config:
@@ -63,6 +64,7 @@ class Context:
 
     def emit(self, result: dict[str, Any], text: Callable[[], None] | str) -> None:
         """Print the result: one JSON line with --json, else the text for people."""
+        self.told = True
         if self.json:
             print_json({"command": self.verb, **result})
         elif callable(text):

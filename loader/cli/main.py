@@ -225,6 +225,6 @@ def _traceback(error: Exception) -> str:
 
 
 def _tell(context: Context, code: int, error: dict[str, Any], line: str) -> None:
-    if context.json:
+    if context.json and not context.told:  # what fails after the result was told is its exit code and a line
         print_json({"command": context.verb, "outcome": "error", "exit_code": code, "error": error})
     sys.stderr.write(redacted(f"error: {line}\n"))

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from loader.cli.history import noted
-from loader.errors import ActionNeeded
 from loader.plural import counted
 
 if TYPE_CHECKING:
@@ -27,12 +26,12 @@ def maintain(
     max_seconds: Annotated[float | None, typer.Option(min=0, help="Stop after so many seconds.")] = None,
 ) -> None:
     """Merge small files, forget old snapshots and runs, delete what nothing needs; loads may go on."""
+    from loader.warehouse.opening import nothing_there
+
     context: Context = ctx.obj
     config = context.config()
     if not config.warehouse.file.exists():
-        raise ActionNeeded(
-            "nothing has been loaded yet", address=str(config.warehouse.file), hint="loader load"
-        )
+        raise nothing_there(config.warehouse.file)
     if dry_run:
         result = _plan(config)
         context.emit(result, lambda: _print_plan(context, result))

@@ -11,7 +11,7 @@ import typer
 
 from loader import cron
 from loader.cli.freshness import freshness, sentence
-from loader.errors import ActionNeeded, BrokerAway, ComparisonFailed, ConfigError
+from loader.errors import ActionNeeded, BrokerAway, ComparisonFailed, ConfigError, NothingLoaded
 
 if TYPE_CHECKING:
     from loader.cli.context import Context
@@ -29,6 +29,9 @@ def status(
 ) -> None:
     """Show where the pipeline stands: offsets, lag, last batch, totals, quarantine, schedule."""
     if watch:
+        if check:
+            message, hint = "ends with Ctrl-C, not with a verdict", "loader status --check, which looks once"
+            raise ConfigError(message, address="--watch --check", hint=hint)
         _watch(ctx.obj)
         return
     result = report(ctx.obj.config())
@@ -86,7 +89,7 @@ def _warehouse(config: Config) -> dict[str, Any]:
 
     try:
         reader = Reader(config)
-    except ActionNeeded:
+    except NothingLoaded:
         empty: dict[str, Any] = {"offsets": [], "last": {}, "totals": {}, "reasons": {}, "states": {}}
         return {**empty, "unknown": [], "gaps": [], "derived": [], "run": None, "age": None, "recorded": None}
     with reader:

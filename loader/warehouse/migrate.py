@@ -61,9 +61,23 @@ def open_warehouse(address: Address, memory: int | None) -> duckdb.DuckDBPyConne
 def migrate(home: duckdb.DuckDBPyConnection) -> None:
     """Apply the migrations that the attached database has not had. Raises WarehouseMismatch."""
     is_new = not has_control(home)
-    applied = (
-        set() if is_new else {row[0] for row in home.execute(statement("warehouse/migrations")).fetchall()}
-    )
+    missing = names("migrations") if is_new else lacking(home)
+    if not missing:
+        return
+    with transaction(home):
+        if is_new:
+            home.execute(statement("warehouse/bootstrap"))
+        for name in missing:
+            home.execute(statement(f"migrations/{name}"))
+            home.execute(statement("warehouse/record_migration"), [marked(name)])
+
+
+def lacking(home: duckdb.DuckDBPyConnection) -> list[str]:
+    """The migrations that a database with control tables has not had yet, in order.
+
+    Raises WarehouseMismatch where it has had one that is not known here.
+    """
+    applied = {row[0] for row in home.execute(statement("warehouse/migrations")).fetchall()}
     shipped = {marked(name): name for name in names("migrations")}
     if unknown := sorted(applied - set(shipped)):
         message = (
@@ -71,15 +85,7 @@ def migrate(home: duckdb.DuckDBPyConnection) -> None:
         )
         hint = "use that version; or begin anew in another warehouse.path, with --new-warehouse"
         raise WarehouseMismatch(message, hint=hint)
-    missing = [mark for mark in shipped if mark not in applied]
-    if not missing:
-        return
-    with transaction(home):
-        if is_new:
-            home.execute(statement("warehouse/bootstrap"))
-        for mark in missing:
-            home.execute(statement(f"migrations/{shipped[mark]}"))
-            home.execute(statement("warehouse/record_migration"), [mark])
+    return [name for mark, name in shipped.items() if mark not in applied]
 
 
 def marked(name: str) -> str:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from loader.errors import ActionNeeded, WarehouseBusy
+from loader.errors import NothingLoaded, WarehouseBusy, WarehouseMismatch
 from loader.warehouse.attach import connect
-from loader.warehouse.migrate import has_control
+from loader.warehouse.migrate import has_control, lacking
 
 if TYPE_CHECKING:
     from loader.config import Warehouse as Address
@@ -36,15 +36,28 @@ def open_to_read(
 ) -> tuple[duckdb.DuckDBPyConnection, float | None] | None:
     """The warehouse read-only, and the age of the published copy where that answers; None: nothing loaded.
 
-    `memory` is DuckDB's limit in bytes. Raises WarehouseBusy, WarehouseAway, WarehouseDamaged.
+    `memory` is DuckDB's limit in bytes. Raises WarehouseBusy, WarehouseAway, WarehouseDamaged, and
+    WarehouseMismatch where another version made it: a reader cannot bring it up to date.
     """
     if not address.file.exists():
         return None
     home, age = _connected(address, memory)
-    if not has_control(home):
+    try:
+        if has_control(home):
+            _refuse_older(home, address)
+            return home, age
+    except BaseException:
         home.close()
-        return None
-    return home, age
+        raise
+    home.close()
+    return None
+
+
+def _refuse_older(home: duckdb.DuckDBPyConnection, address: Address | Place) -> None:
+    if missing := lacking(home):
+        message = f"an older version of the loader made the warehouse, without {', '.join(missing)}"
+        hint = "loader maintain, which brings it up to date"
+        raise WarehouseMismatch(message, address=str(address.file), hint=hint)
 
 
 def _connected(address: Address | Place, memory: int) -> tuple[duckdb.DuckDBPyConnection, float | None]:
@@ -58,6 +71,6 @@ def _connected(address: Address | Place, memory: int) -> tuple[duckdb.DuckDBPyCo
         return connect(Place(copy), read_only=True, memory=memory), age  # type: ignore[arg-type]
 
 
-def nothing_there(file: Path) -> ActionNeeded:
+def nothing_there(file: Path) -> NothingLoaded:
     """The error of a verb that needs a warehouse which `load` has made."""
-    return ActionNeeded("nothing has been loaded yet", address=str(file), hint="loader load")
+    return NothingLoaded("nothing has been loaded yet", address=str(file), hint="loader load")

@@ -131,3 +131,11 @@ def test_it_is_for_terminals(cli: Cli) -> None:
     pipeline = Pipeline(cli, "127.0.0.1:1", "orders")
     for result in (pipeline("status", "--watch"), cli("-c", pipeline.file, "status", "--watch")):
         assert (result.code, "--watch: is for a terminal" in result.err) == (2, True)
+
+
+def test_watching_gives_no_verdict(cli: Cli) -> None:
+    """--check beside --watch is refused in one line instead of being passed over."""
+    refused = cli("-c", Pipeline(cli, "127.0.0.1:1", "orders").file, "status", "--watch", "--check")
+    assert (refused.code, refused.out) == (2, "")
+    [line] = refused.err.splitlines()
+    assert line.startswith("error: --watch --check: ends with Ctrl-C, not with a verdict")

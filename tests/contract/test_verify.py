@@ -8,12 +8,15 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from loader.cli.status import report
 from loader.config import Config
 from loader.errors import ActionNeeded, WarehouseMismatch
 from loader.model import Identity
 from loader.statements import names
 from loader.warehouse.ask import ask
 from loader.warehouse.attach import connect
+from loader.warehouse.change import changes
+from loader.warehouse.foresight import Foresight
 from loader.warehouse.reading import Reader
 from loader.warehouse.store import DuckWarehouse
 from loader.warehouse.verify import Check, checks
@@ -132,6 +135,25 @@ def test_a_warehouse_of_another_version_is_refused_at_once(tmp_path: Path, kind:
         DuckWarehouse(config)
     assert refused.value.exit_code == 1
     assert "--new-warehouse" in refused.value.hint
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_reader_says_how_an_older_warehouse_is_brought_up_to_date(tmp_path: Path, kind: str) -> None:
+    """Status, query and plan name the migration that is missing and the command; after it they answer."""
+    config = make_config(tmp_path, kind)
+    DuckWarehouse(config).close()
+    newest = names("migrations")[-1]
+    with connect(config.warehouse) as home:
+        home.execute(f"DELETE FROM lake.loader.migrations WHERE name LIKE '{newest}%'")
+        for table in ("removed", "folded"):
+            home.execute(f"DROP TABLE lake.loader.{table}")
+    for read in (lambda: report(config), lambda: ask(config, "SELECT 1", 60.0), Foresight(config).__enter__):
+        with pytest.raises(WarehouseMismatch, match=f"without {newest}") as refused:
+            read()
+        assert (refused.value.exit_code, refused.value.hint[:15]) == (1, "loader maintain")
+    with changes(config):
+        pass
+    assert ask(config, "SELECT 1", 60.0).num_rows == 1
 
 
 def test_nothing_loaded_yet_is_said_in_one_line(tmp_path: Path) -> None:

@@ -126,6 +126,8 @@ def _table(table: dict[str, Any]) -> list[str]:
         for column in table["columns"]:
             needed = "" if column["required"] else "  (may be missing)"
             lines.append(f"  {column['name']:<{wide}}  {column['type']}{needed}")
+        if table["partition_by"]:
+            lines.append(f"  its files are parted by {table['partition_by']}")
     return lines + [f"  {words}" for words in (*table["changes"], *table["refused"])]
 
 
@@ -164,6 +166,8 @@ def _estimate(config: Config, result: dict[str, Any]) -> list[str]:
     if not found["rows"]:
         return []
     place = f"in {counted(found['files'], 'files')}" if found["files"] else "inside the catalogue"
+    if found["folders"]:
+        place += f" in {counted(len(found['folders']), 'folders')}"
     if config.warehouse.kind == "duckdb":
         place = "in the DuckDB file"
     batches = counted(found["batches"], "batches")

@@ -17,14 +17,14 @@ import pyarrow.parquet as pq
 from loader.contract import Contract
 from loader.model import Batch, Identity, size
 from loader.statements import statement
-from loader.warehouse.attach import INLINE_ROWS, attach_empty, spill_folder, tidy, translated
+from loader.warehouse.attach import attach_empty, spill_folder, tidy, translated
 from loader.warehouse.follow import Follower
 from loader.warehouse.known import KnownIds
 from loader.warehouse.limit import Breaker, recent_share
 from loader.warehouse.migrate import migrate
 from loader.warehouse.opening import open_to_read
 from loader.warehouse.reading import Row, fetched
-from loader.warehouse.split import Split, Splitter
+from loader.warehouse.split import Part, Split, Splitter
 from loader.warehouse.stage import Stager, names
 
 if TYPE_CHECKING:
@@ -114,6 +114,7 @@ class Foresight:
             ],
             "changes": list(change.steps) if change else [],
             "refused": list(change.refused) if change else [],
+            "partition_by": self._config.table.partition_by,
         }
 
     def outcome(self, batch: Batch, ahead: int) -> dict[str, Any]:
@@ -122,12 +123,13 @@ class Foresight:
         Raises WarehouseMismatch where the table cannot follow the contract.
         """
         try:
-            split = self._splitter().split(Stager(self._cursor, self._contract).stage(batch))
-            return self._told(split, ahead)
+            splitter = self._splitter()
+            split = splitter.split(Stager(self._cursor, self._contract).stage(batch))
+            return self._told(splitter, split, ahead)
         except duckdb.Error as error:
             raise translated(error, str(self._config.warehouse.file)) from error
 
-    def _told(self, split: Split, ahead: int) -> dict[str, Any]:
+    def _told(self, splitter: Splitter, split: Split, ahead: int) -> dict[str, Any]:
         parts = names(split.batch)
         duplicates = self._rows("plan/duplicate", repeats=parts["repeats"])
         skipped = self._rows("plan/skipped", staging=parts["staging"])
@@ -139,7 +141,7 @@ class Foresight:
             "duplicate": duplicates[0] if duplicates else None,
             "skipped": skipped[0] if skipped else None,
             "stops": Breaker(self._config.limits.quarantine, self._recent).trips(split.totals),
-            "estimate": self._estimate(split, ahead),
+            "estimate": self._estimate(splitter, split, ahead),
         }
 
     def _splitter(self) -> Splitter:
@@ -159,26 +161,39 @@ class Foresight:
     def _rows(self, name: str, **parameters: object) -> list[Row]:
         return fetched(self._cursor.execute(statement(name, **parameters)))
 
-    def _estimate(self, split: Split, ahead: int) -> dict[str, int]:
-        """Rows, batches, files and bytes of `ahead` records, if all are like the sample."""
+    def _estimate(self, splitter: Splitter, split: Split, ahead: int) -> dict[str, Any]:
+        """Rows, batches, files, their folders and bytes of `ahead` records, if all are like the sample."""
         limits, totals = self._config.batch, split.totals
         if not totals.consumed:
-            return {"rows": 0, "batches": 0, "files": 0, "bytes": 0}
+            return {"rows": 0, "batches": 0, "files": 0, "folders": [], "bytes": 0}
         message = max(1, size(split.batch.records) // totals.consumed)
         batches = -(-ahead // max(1, min(limits.records, limits.bytes // message)))
         rows = round(ahead * totals.loaded / totals.consumed)
-        in_file = rows / batches > (0 if self._contract.is_nested else INLINE_ROWS)
-        is_lake = self._config.warehouse.kind == "ducklake"
+        (part,) = (part for part in split.parts if part.schema == "main")
+        folders = self._folders(splitter, part, rows / batches)
         return {
             "rows": rows,
             "batches": batches,
-            "files": batches if in_file and is_lake else 0,
-            "bytes": round(rows * self._bytes(split) / max(1, totals.loaded)),
+            "files": batches * len(folders),
+            "folders": [folder for folder in folders if folder],
+            "bytes": round(rows * self._bytes(part) / max(1, totals.loaded)),
         }
 
-    def _bytes(self, split: Split) -> int:
-        """What the sample's rows take as Parquet."""
-        (part,) = (part for part in split.parts if part.schema == "main")
+    def _folders(self, splitter: Splitter, part: Part, rows: float) -> list[str]:
+        """The folders, below the table's, of the files that a batch of so many rows like these makes."""
+        if self._config.warehouse.kind != "ducklake" or rows <= splitter.inlined:
+            return []
+        if (layout := self._contract.layout) is None:
+            return [""]
+        too_few = splitter.inlined * part.count / rows  # of the sample
+        found = splitter.units(part.rows, too_few)
+        folders = [layout.folder(unit) for *unit, _ in found]
+        if part.count - sum(row[-1] for row in found) > too_few:
+            folders.append(layout.folder(None))
+        return folders
+
+    def _bytes(self, part: Part) -> int:
+        """What rows take as Parquet."""
         file = io.BytesIO()
         pq.write_table(self._cursor.execute(part.rows).to_arrow_table(), file, compression="zstd")
         return file.tell()

@@ -192,7 +192,7 @@ class Splitter:
         tables = names(batch)
         rows = statement("load/rows", **self._parameters(batch))
         for part in self._units(Part("main", self.table, rows, totals.loaded)):
-            yield self.filed(batch.id, part, large=part.count > self._inlined)
+            yield self.filed(batch.id, part, large=part.count > self.inlined)
         refused = totals.quarantined if batch.kind == "load" else 0  # a retry's have their entries
         rows, found = statement("load/all_rows", name=tables["refused"]), refused
         part = Part("loader", "quarantine", rows, found)
@@ -213,7 +213,7 @@ class Splitter:
         return replace(split, derived=parts, data=self.folder if own_files else None)
 
     @property
-    def _inlined(self) -> int:
+    def inlined(self) -> int:
         """Up to so many rows of the target stand in a lake's catalogue."""
         return 0 if self.contract.is_nested else INLINE_ROWS
 
@@ -223,12 +223,11 @@ class Splitter:
         So a batch of rows of many days makes no more files than that; upkeep sorts the others.
         """
         layout = self.contract.layout
-        if not (self.folder and layout and whole.count > self._inlined):
+        if not (self.folder and layout and whole.count > self.inlined):
             yield whole
             return
         facts = {"rows": whole.rows, "keys": layout.keys, "column": layout.column}
-        sql = statement("load/units", **facts, least=self._inlined, most=UNITS_AT_ONCE)
-        found = self.cursor.execute(sql).fetchall()
+        found = self.units(whole.rows, self.inlined)
         for *unit, count in found:
             rows = statement("load/rows_of_unit", **facts, units=[unit], others=False)
             yield replace(whole, rows=rows, count=count, folder=layout.folder(unit))
@@ -236,6 +235,17 @@ class Splitter:
             units = [row[:-1] for row in found]
             rows = statement("load/rows_of_unit", **facts, units=units, others=True) if units else whole.rows
             yield replace(whole, rows=rows, count=others, folder=layout.folder(None))
+
+    def units(self, rows: str, least: float) -> list[tuple[int, ...]]:
+        """The units that get a file of their own where files are parted, and how many of the rows each has.
+
+        `rows` is a SELECT, `least` how many rows are too few for a file.
+        """
+        if (layout := self.contract.layout) is None:
+            return []
+        facts = {"rows": rows, "keys": layout.keys, "column": layout.column}
+        sql = statement("load/units", **facts, least=least, most=UNITS_AT_ONCE)
+        return self.cursor.execute(sql).fetchall()
 
     def filed(self, batch: int, part: Part, *, large: bool) -> Part:
         """The part of a batch, in a file of our own where that is better than inside the catalogue."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,29 @@ def test_beside_loaded_rows_it_reads_on_and_changes_nothing(pipeline: Pipeline) 
     assert again.json["records"]["consumed"] == len(tell(1_000, seed=1).messages)
     nothing = pipeline("plan").json
     assert (nothing["sample"]["of"], nothing["records"]["consumed"]) == (0, 0)
+
+
+def test_the_files_of_a_parted_table_are_foreseen(kafka: str, topic: MakeTopic, cli: Cli) -> None:
+    """A file for each day with rows enough, in the folders that the load makes."""
+    pipeline = Pipeline(cli, kafka, topic(partitions=1))
+    text = pipeline.file.read_text()
+    parted = '[table]\npartition_by = "day(timestamp)"\n'
+    assert "[table]\n" in text
+    pipeline.file.write_text(text.replace("[table]\n", parted))
+    days = [3] * 200 + [4] * 100 + [5] * 10
+    values = [
+        json.dumps({**json.loads(order(n)), "timestamp": f"2026-03-{day:02d}T10:00:00Z"}).encode()
+        for n, day in enumerate(days)
+    ]
+    topics.produce(kafka, pipeline.topic, values)
+    planned, said = pipeline("plan").json, pipeline.cli("-c", pipeline.file, "plan").out
+    assert "  its files are parted by day(timestamp)" in said
+    assert re.search(r"310 rows in 1 batch, .* in 2 files in 2 folders", said), said
+    assert pipeline("load").code == 0
+    root = next(pipeline.folder.rglob("main/orders"))
+    made = sorted(str(file.parent.relative_to(root)) for file in root.rglob("*.parquet"))
+    assert sorted(planned["estimate"]["folders"]) == made
+    assert planned["estimate"]["files"] == len(made)
 
 
 def test_a_sample_says_that_it_is_one(pipeline: Pipeline) -> None:

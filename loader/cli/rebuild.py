@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from loader.errors import ActionNeeded, ConfigError
+from loader.cli.courier import send_rest
+from loader.errors import ActionNeeded, ConfigError, LoaderError
 
 if TYPE_CHECKING:
     from loader.cli.context import Context
@@ -29,12 +30,14 @@ def rebuild(
     config = context.config()
     if drop and not tables:
         raise ConfigError("--drop needs the names of the tables", address="--drop")
-    done = _dropped(config, tables or []) if drop else _rebuilt(config, tables or [])
+    done, unsent = (_dropped(config, tables or []), None) if drop else _rebuilt(config, tables or [])
     result = {"pipeline": config.pipeline, "outcome": "dropped" if drop else "rebuilt", "tables": done}
     context.emit(result, lambda: _print(context, result))
+    if unsent:
+        raise unsent
 
 
-def _rebuilt(config: Config, tables: list[str]) -> list[dict[str, Any]]:
+def _rebuilt(config: Config, tables: list[str]) -> tuple[list[dict[str, Any]], LoaderError | None]:
     from loader.warehouse.rebuild import opened
     from loader.warehouse.retry import patiently
 
@@ -45,7 +48,7 @@ def _rebuilt(config: Config, tables: list[str]) -> list[dict[str, Any]]:
             rows = patiently(partial(warehouse.rebuild, derivation), time.sleep)
             seconds = round(time.monotonic() - begun, 3)
             done.append({"table": derivation.table, "rows": rows, "seconds": seconds})
-    return done
+        return done, send_rest(config, warehouse)
 
 
 def _dropped(config: Config, tables: list[str]) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from loader.cli.courier import send_rest
 from loader.cli.places import offsets, time_of
 from loader.errors import ActionNeeded, ConfigError, LoaderError
 from loader.plural import counted
@@ -71,8 +72,11 @@ def rewind(
         else:
             undoing, batch = patiently(partial(warehouse.rewind, places, recount), time.sleep)
         group = _set_group_back(asked, undoing) if batch else ""
+        unsent = send_rest(config, warehouse) if batch else None
     result = _result(undoing, batch, group, dry_run=dry_run)
     context.emit(result, lambda: _print(context, config, result))
+    if unsent:
+        raise unsent
 
 
 def _standing(config: Config, warehouse: Undo, asked: Broker) -> dict[int, tuple[int, int]]:

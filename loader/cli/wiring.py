@@ -86,7 +86,7 @@ def stream(
 @contextmanager
 def _attempt(config: Config, bounds: Bounds, stop: Stop, observer: Observer) -> Iterator[Callable[[], None]]:
     """A fresh warehouse and a fresh source, closed at the end whatever happens."""
-    from loader.cli.courier import Courier
+    from loader.cli.courier import Courier, topics
     from loader.kafka.delivery import Delivery
     from loader.kafka.source import KafkaSource
     from loader.warehouse.store import DuckWarehouse
@@ -101,8 +101,8 @@ def _attempt(config: Config, bounds: Bounds, stop: Stop, observer: Observer) -> 
         ) as source,
     ):
         batcher = Batcher(policy, time.monotonic)
-        if topics := tuple((each.table, each.send_to) for each in config.derive if each.send_to):
-            observer = courier = Courier(observer, warehouse, Delivery(config), topics)
+        if sent_on := topics(config):
+            observer = courier = Courier(observer, warehouse, Delivery(config), sent_on)
             courier.deliver()  # what was committed and not sent, or sent and not marked, before a kill
         yield lambda: load(source, warehouse, batcher, stop, observer, time.sleep)
 

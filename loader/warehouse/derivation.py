@@ -36,6 +36,7 @@ class Derivation:
 
     table: str
     sql: str
+    meaning: str  # its syntax tree: the same however the text is laid out
     key: tuple[str, ...]  # quoted
     keeps_first: bool
     send_to: str | None
@@ -43,8 +44,11 @@ class Derivation:
 
     @property
     def digest(self) -> str:
-        """Changes with whatever would make another table; where its rows are sent may change freely."""
-        facts = (self.sql, self.key, self.keeps_first, self.send_to is not None, self.columns)
+        """Changes with whatever would make another table; where its rows are sent may change freely.
+
+        A comment or the lay-out of the text may change too, but not the version of DuckDB that reads it.
+        """
+        facts = (self.meaning, self.key, self.keeps_first, self.send_to is not None, self.columns)
         return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
     @property
@@ -113,7 +117,8 @@ def refuse_twice(cursor: duckdb.DuckDBPyConnection, derivation: Derivation, name
 def _compiled(contract: Contract, derive: Derive, address: str) -> Derivation:
     sql = _text(derive, address)
     with duckdb.connect(":memory:", config={"enable_external_access": "false"}) as home:
-        if wrong := _forbidden(home, sql):
+        tree = _tree(home, sql)
+        if wrong := _forbidden(tree):
             raise _mistake(wrong, f"{address}.sql")
         nothing = no_rows(contract)
         try:
@@ -128,7 +133,8 @@ def _compiled(contract: Contract, derive: Derive, address: str) -> Derivation:
     if missing := [name for name in derive.key if name.casefold() not in by_name]:
         raise _mistake(f"the SELECT gives no column {missing[0]}", f"{address}.key")
     key = tuple(quote_identifier(by_name[name.casefold()]) for name in derive.key)
-    return Derivation(derive.table, sql, key, derive.keep == "first", derive.send_to, columns)
+    meaning = json.dumps(tree, sort_keys=True)
+    return Derivation(derive.table, sql, meaning, key, derive.keep == "first", derive.send_to, columns)
 
 
 def _text(derive: Derive, address: str) -> str:
@@ -161,10 +167,20 @@ def _misfit(name: str, type_: str) -> str:
     return ""
 
 
-def _forbidden(home: duckdb.DuckDBPyConnection, sql: str) -> str:
-    """What of the text is not one SELECT over the two relations, in words; or nothing."""
+def _tree(home: duckdb.DuckDBPyConnection, sql: str) -> dict[str, Any]:
+    """The syntax tree, without the places in the text."""
     row = home.execute(statement("read/syntax"), {"sql": sql}).fetchone()
-    tree: dict[str, Any] = json.loads(row[0]) if row else {"error": True}
+    found: dict[str, Any] = json.loads(row[0], object_hook=_without_place) if row else {"error": True}
+    return found
+
+
+def _without_place(node: dict[str, Any]) -> dict[str, Any]:
+    node.pop("query_location", None)
+    return node
+
+
+def _forbidden(tree: dict[str, Any]) -> str:
+    """What of it is not one SELECT over the two relations, in words; or nothing."""
     if tree["error"]:
         return str(tree.get("error_message", "is no SELECT"))
     if len(tree["statements"]) != 1:

@@ -123,3 +123,29 @@ def test_a_topic_for_alerts_that_is_missing_stops_the_load_after_the_commit(
     assert consumers.verb("fraud", "load").code == 0
     alerts = consumers.rows("fraud", "SELECT alert_id FROM fraud_alerts")
     assert len(read_topic(kafka, consumers.alerts)) == len(alerts) > 0
+
+
+def test_a_retry_sends_its_alerts_before_it_ends(kafka: str, topic: MakeTopic, cli: Cli) -> None:
+    """So does a rebuild. Without the topic, what was done stands, and an error says that rows wait."""
+    consumers = Consumers(cli, kafka, topic(1), f"{topic(1)}-later")
+    in_a_minute = [(when, 10) for when in ("01", "11", "21", "31")] + [("41", "-10")]
+    orders = [
+        {"order_id": f"O{n}", "timestamp": f"2026-03-03T10:30:{second}Z", "user_id": 7, "action": "purchase",
+         "amount": amount, "currency": "EUR"}
+        for n, (second, amount) in enumerate(in_a_minute)
+    ]  # fmt: skip
+    topics.produce(kafka, consumers.topic, [json.dumps(each).encode() for each in orders])
+    assert consumers.verb("fraud", "load", "--accept-quarantine").json["quarantined"] == 1
+    position = f"{consumers.topic}[0]@4"
+    value = json.dumps(orders[4] | {"amount": 10})
+    edited = consumers.verb("fraud", "quarantine", "edit", position, "--value", value)
+    assert edited.code == 0, edited.err
+    retried = consumers.verb("fraud", "quarantine", "retry", position)
+    assert (retried.code, retried.json["loaded"]) == (1, 1)
+    assert "done, but rows wait to be sent, with the next load: the topic does not exist" in retried.err
+    topics.create(kafka, consumers.alerts, 1)
+    assert consumers.verb("fraud", "rebuild").code == 0
+    [message] = read_topic(kafka, consumers.alerts)
+    [alert] = consumers.rows("fraud", "SELECT alert_id FROM fraud_alerts")
+    assert message.key == alert["alert_id"].encode()
+    assert consumers.verb("fraud", "status").json["derived"][0]["waiting"] == 0

@@ -323,6 +323,26 @@ def test_who_derives_otherwise_does_not_write(tmp_path: Path) -> None:
     DuckWarehouse(configured(tmp_path, "ducklake")).close()
 
 
+def test_a_derive_file_may_be_laid_out_anew(tmp_path: Path) -> None:
+    """Comments, white space and the case of keywords are no other SELECT; a number in it is one."""
+    file = tmp_path / "own.sql"
+    own = {"table": "minutes", "sql": str(file), "key": "minute"}
+    file.write_text("SELECT timestamp AS minute, count(*) AS n FROM so_far WHERE amount > 1 GROUP BY ALL;\n")
+    told = Told(tmp_path, "ducklake", own)
+    told.load(order(1))
+    told.close()
+    file.write_text("""-- by minute
+        select timestamp as minute,
+            count( * ) as n  /* orders */
+        from so_far where amount>1 group by all
+    """)
+    told.load(order(2))
+    told.verify()
+    file.write_text(file.read_text().replace("amount>1", "amount>2"))
+    with pytest.raises(WarehouseMismatch, match="made with another SELECT"):
+        told.load(order(3))
+
+
 def test_a_name_that_is_taken_is_refused(tmp_path: Path) -> None:
     """A derived table never takes the place of a table that it did not make."""
     told = Told(tmp_path, "ducklake", MINUTES)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from loader.cli.courier import send_rest
 from loader.cli.quarantine import filters
 from loader.cli.quarantine.entry import shown
 from loader.plural import counted
@@ -42,6 +43,7 @@ def retry(
     wanted = filters.narrowed(wanted, everything, "retry")
     with opened(context.config(), time.sleep) as quarantine:
         done = again(quarantine, wanted, time.sleep, dry_run=dry_run)
+        unsent = None if dry_run else send_rest(context.config(), quarantine)
     if not done.totals.consumed:
         filters.refuse_unknown(context, wanted)
     result = {
@@ -53,6 +55,8 @@ def retry(
         "by_reason": dict(done.reasons.most_common()),
     }
     context.emit(result, lambda: _print(context, result))
+    if unsent:
+        raise unsent
 
 
 def _print(context: Context, result: dict[str, Any]) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def runs(
     ctx: typer.Context,
-    job: Annotated[str | None, typer.Option(help="Only this job: load or maintain.")] = None,
+    job: Annotated[str | None, typer.Option(help="Only this job, such as load.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many runs.")] = 20,
 ) -> None:
     """Show what ran when and how it ended, newest first: scheduled jobs, and upkeep that was typed."""
@@ -43,7 +43,9 @@ def _print(context: Context, found: list[dict[str, Any]]) -> None:
         return
     table = Table("started", "job", "by", "seconds", "outcome", "exit", "counts")
     for run in found:
-        counts = ", ".join(counted(count, name) for name, count in run["counts"].items() if count)
+        counts = ", ".join(
+            counted(count, name.replace("_", " ")) for name, count in run["counts"].items() if count
+        )
         said = "; ".join(part for part in (run["error"], counts) if part)
         cells = (run["started_at"], run["job"], run["started_by"], f"{run['seconds']:.1f}", run["outcome"])
         table.add_row(*map(Text, (*cells, str(run["exit_code"]), printable(said))))

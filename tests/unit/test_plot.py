@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import sys
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 
 import pyarrow as pa
@@ -136,3 +137,61 @@ def test_without_matplotlib_there_is_one_line_with_the_way_on(
         picture.draw(chart(REVENUE, None), "t", tmp_path / "out.png")
     assert told.value.hint == "pip install 'loader-kafka[plot]'"
     assert list(tmp_path.iterdir()) == []
+
+
+def crowd(count: int, label: str) -> pa.Table:
+    """So many labels, with one value each."""
+    return pa.table({"name": [label.format(n) for n in range(count)], "n": range(count)})
+
+
+DAYS = [f"2026-03-{day:02}" for day in range(1, 31)]
+CROWDED = {
+    "numbers": pa.table({"hour": range(168), "n": range(168)}),
+    "short names": crowd(60, "c{}"),
+    "long names": crowd(20, "A product whose name says its colour and its size, number {}"),
+    "many names": crowd(500, "SKU-{:07}"),
+    "many series": pa.table(
+        {"day": DAYS * 24, "sku": [f"SKU-{n // 30}" for n in range(720)], "n": range(720)}
+    ),
+    "one row": pa.table({"day": DAYS[:1], "n": [5]}),
+}
+
+
+@pytest.mark.parametrize("name", CROWDED)
+def test_nothing_in_a_picture_covers_another_thing(name: str) -> None:
+    """Labels stand apart and inside, the legend beside the lines, and one bar does not fill the picture."""
+    figure = picture.drawn(chart(CROWDED[name], None), "A title")
+    figure.canvas.draw()
+    [axes] = figure.axes
+    inside, plotted = figure.bbox, axes.get_window_extent()
+    for axis in (axes.xaxis, axes.yaxis):
+        low, high = sorted(axis.get_view_interval())
+        ticks = zip(axis.get_ticklocs(), axis.get_ticklabels(), strict=True)
+        boxes = [label.get_window_extent() for place, label in ticks if low <= place <= high]
+        assert boxes
+        assert not any(one.overlaps(next_) for one, next_ in pairwise(boxes))
+        assert all(inside.x0 <= box.x0 and box.x1 <= inside.x1 for box in boxes)
+    for legend in figure.legends:
+        box = legend.get_window_extent()
+        assert not box.overlaps(plotted)
+        assert inside.y0 <= box.y0 < box.y1 <= inside.y1
+    if len(axes.patches) == 1:
+        assert axes.patches[0].get_window_extent().width < 0.5 * plotted.width
+    assert plotted.width > 0.4 * inside.width
+
+
+def test_what_a_picture_has_no_room_for_is_said_in_its_title() -> None:
+    """The first sixty names; of many series those with the largest values, in eight colours."""
+    names = picture.drawn(chart(CROWDED["many names"], None), "Products")
+    assert names.axes[0].get_title(loc="left") == "Products\nthe first 60 of 500"
+    series = picture.drawn(chart(CROWDED["many series"], None), "Sales")
+    assert series.axes[0].get_title(loc="left") == "Sales\nthe 8 largest of 24 series"
+    assert [text.get_text() for text in series.legends[0].get_texts()] == [f"SKU-{n}" for n in range(16, 24)]
+
+
+def test_the_axis_says_the_zone_of_its_times() -> None:
+    """Times with a zone are shown in UTC; days have none."""
+    times = [f"2026-03-03 1{n}:00:00+02:00" for n in range(4)]
+    for labels, told in ((times, "hour, UTC"), (DAYS[:4], "hour")):
+        made = picture.drawn(chart(pa.table({"hour": labels, "n": [1, 2, 3, 4]}), None), "t")
+        assert made.axes[0].get_xlabel() == told

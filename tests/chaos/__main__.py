@@ -20,7 +20,6 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -31,7 +30,6 @@ from confluent_kafka import KafkaException
 
 from tests.chaos.campaign import MIXES, Campaign, Wanted
 from tests.chaos.feed import Feed
-from tests.chaos.nursery import Nursery
 from tests.chaos.verdict import together, unfinished, verdict
 from tests.chaos.watch import Watch
 from tests.chaos.workers import LONG
@@ -41,7 +39,7 @@ from tests.servers.command import Cli
 from tests.servers.kafka import QUICK_RESTART, KafkaServer
 
 PARTITIONS = 4
-STARTS: Mapping[str, type[Cli]] = {"fresh": Cli, "forked": Nursery}
+STARTS = ("fresh", "forked")
 EXACT, WRONG = 0, 3
 CONFIG = """
 [limits]
@@ -122,7 +120,8 @@ def one(chosen: Wanted, folder: Path, kafka: KafkaServer, number: int) -> dict[s
 def run(chosen: Wanted, seed: int, folder: Path, kafka: KafkaServer, topic: str) -> dict[str, Any]:
     """One campaign on a topic that is empty; the verdict."""
     begun = time.monotonic()
-    cli = STARTS[chosen.start](folder, {"PYTHONFAULTHANDLER": "1", "TMPDIR": str(folder)})
+    env = {"PYTHONFAULTHANDLER": "1", "TMPDIR": str(folder)}
+    cli = Cli(folder, env, fork=chosen.start == "forked")
     pipeline = Pipeline(cli, kafka.bootstrap, topic, chosen.warehouse, client=SHORT_SESSION)
     pipeline.file.write_text(pipeline.file.read_text() + CONFIG)
     feed = Feed(kafka.bootstrap, topic, PARTITIONS, seed, chosen.rate)

@@ -13,13 +13,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from duckdb import DuckDBPyConnection
 
 from loader.config import load_config
-from tests.crash.nursery import Nursery
+from tests.crash.disturbed import Disturbed
 from tests.crash.played import told, write_story
 from tests.crash.power import Call, Disk, calls_in
 from tests.making import age
@@ -50,7 +51,7 @@ class Scene:
     pipeline: Pipeline
     story: Story
     records: list[Record]
-    nursery: Nursery
+    disturbed: Disturbed
     home: DuckDBPyConnection = field(default_factory=lambda: home(*LAKE))
 
     @property
@@ -63,10 +64,10 @@ class Scene:
         """The folder of the pipeline before the command."""
         return self.notes / "pristine"
 
-    def command(self, *words: str, env: dict[str, str] | None = None, **disturbed: object) -> Result:
-        """Run a command to its end; `disturbed` as `Nursery` takes it."""
+    def command(self, *words: str, env: dict[str, str] | None = None, **how: Any) -> Result:
+        """Run a command to its end; `how` it is disturbed is as `Disturbed` takes it."""
         played = {"PLAYED_STORY": str(self.notes / "story"), "PLAYED_TOLD": str(self.notes / "told")}
-        return self.nursery(("-c", self.pipeline.file, "--json", *words), played | (env or {}), **disturbed)
+        return self.disturbed(("-c", self.pipeline.file, "--json", *words), played | (env or {}), **how)
 
     def acknowledged(self) -> dict[int, int]:
         """What Kafka's group has on record."""
@@ -124,16 +125,16 @@ class Scene:
 
     def close(self) -> None:
         """End what it has started."""
-        self.nursery.close()
+        self.disturbed.close()
         self.home.close()
 
 
 class KafkaScene(Scene):
     """The same with a real topic."""
 
-    def command(self, *words: str, env: dict[str, str] | None = None, **disturbed: object) -> Result:
+    def command(self, *words: str, env: dict[str, str] | None = None, **how: Any) -> Result:
         """Run a command to its end."""
-        return self.nursery(("-c", self.pipeline.file, "--json", *words), env or {}, **disturbed)
+        return self.disturbed(("-c", self.pipeline.file, "--json", *words), env or {}, **how)
 
     def acknowledged(self) -> dict[int, int]:
         """What Kafka's group has on record."""
@@ -170,8 +171,8 @@ def kafka_scene(cli: Cli, kind: str, bootstrap: str) -> Iterator[Scene]:
     topics.create(bootstrap, name, 2)
     topics.produce(bootstrap, name, story.messages)
     pipeline = Pipeline(cli, bootstrap, name, kind, f"p{uuid.uuid4().hex[:8]}")
-    nursery = Nursery(cli, build_shim(cli.folder))
-    scene = KafkaScene(("load",), pipeline, story, read_topic(bootstrap, name), nursery)
+    disturbed = Disturbed(cli, build_shim(cli.folder))
+    scene = KafkaScene(("load",), pipeline, story, read_topic(bootstrap, name), disturbed)
     scene.notes.mkdir()
     try:
         half = scene.command("load", "--max-records", str(len(story.messages) // 2))
@@ -202,8 +203,8 @@ def upkeep_scene(cli: Cli, kind: str) -> Iterator[Scene]:
 
 def _scene(cli: Cli, kind: str, story: Story, words: tuple[str, ...]) -> Scene:
     pipeline = Pipeline(cli, "127.0.0.1:1", "orders", kind, f"p{uuid.uuid4().hex[:8]}")
-    nursery = Nursery(cli, build_shim(cli.folder))
-    scene = Scene(words, pipeline, story, [], nursery)
+    disturbed = Disturbed(cli, build_shim(cli.folder))
+    scene = Scene(words, pipeline, story, [], disturbed)
     scene.notes.mkdir()
     scene.records = write_story(scene.notes / "story", story.messages)
     return scene

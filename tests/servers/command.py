@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import json
 import os
 import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
+from tests.servers.nursery import Child, Nursery
+
 REPOSITORY = Path(__file__).parents[2]
+Process = subprocess.Popen[bytes] | Child
+AT_START = ("LC_", "LANG", "LD_", "PYTHON")  # what a process reads when it starts
 DROPPED = ("LOADER", "PYTHONDONTWRITEBYTECODE")  # without bytecode every start compiles a second's worth
 
 
@@ -35,7 +42,7 @@ class Result:
 class Running:
     """A command under way. It writes to files, so it never waits for a reader."""
 
-    process: subprocess.Popen[bytes]
+    process: Process
     out_file: Path
     err_file: Path
 
@@ -67,10 +74,15 @@ class Running:
 
 @dataclass
 class Cli:
-    """Runs `loader` in one folder; `env` is added to every command."""
+    """Runs `loader` in one folder; `env` is added to every command.
+
+    What runs to its end is forked from a process that has the imports behind it (nursery.py), what goes on
+    in the background is started as users start it; `fork` says otherwise for all commands.
+    """
 
     folder: Path
     env: dict[str, str] = field(default_factory=dict)
+    fork: bool | None = None
     _started: list[Running] = field(default_factory=list)
 
     def __call__(
@@ -82,32 +94,29 @@ class Cli:
         timeout: float = 120.0,
     ) -> Result:
         """Run a command to its end (seconds); its exit code is for the test to judge."""
-        done = subprocess.run(
-            self.command(*args),
-            input=stdin or "",
-            cwd=cwd or self.folder,
-            env=self.environment(env),
-            timeout=timeout,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return Result(done.returncode, done.stdout, done.stderr)
+        with TemporaryFile("w+") as given, TemporaryFile("w+") as out, TemporaryFile("w+") as err:
+            given.write(stdin or "")
+            given.seek(0)
+            files = (given.fileno(), out.fileno(), err.fileno())
+            process = self._begin(args, env, cwd, files, fork=self.fork is not False)
+            try:
+                code = process.wait(timeout)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+                raise
+            out.seek(0)
+            err.seek(0)
+            return Result(code, out.read(), err.read())
 
     def start(self, *args: object, env: dict[str, str] | None = None, cwd: Path | None = None) -> Running:
         """Start a command and go on; whatever still runs when the test ends is killed."""
         name = f"command-{len(self._started)}"
-        files = self.folder / f"{name}.out", self.folder / f"{name}.err"
-        with files[0].open("wb") as out, files[1].open("wb") as err:
-            process = subprocess.Popen(
-                self.command(*args),
-                cwd=cwd or self.folder,
-                env=self.environment(env),
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
-            )
-        self._started.append(Running(process, *files))
+        texts = self.folder / f"{name}.out", self.folder / f"{name}.err"
+        with Path(os.devnull).open("rb") as given, texts[0].open("wb") as out, texts[1].open("wb") as err:
+            files = (given.fileno(), out.fileno(), err.fileno())
+            process = self._begin(args, env, cwd, files, fork=self.fork is True)
+        self._started.append(Running(process, *texts))
         return self._started[-1]
 
     def close(self) -> None:
@@ -125,3 +134,28 @@ class Cli:
         """The user's environment without LOADER variables; the repository can be imported from any folder."""
         inherited = {key: value for key, value in os.environ.items() if not key.startswith(DROPPED)}
         return inherited | {"NO_COLOR": "1", "PYTHONPATH": str(REPOSITORY)} | self.env | (extra or {})
+
+    def _begin(
+        self,
+        args: tuple[object, ...],
+        env: dict[str, str] | None,
+        cwd: Path | None,
+        files: tuple[int, int, int],
+        *,
+        fork: bool,
+    ) -> Process:
+        whole, folder = self.environment(env), cwd or self.folder
+        if fork:
+            at_start = tuple((name, whole[name]) for name in sorted(whole) if name.startswith(AT_START))
+            return _nursery(at_start).start([*map(str, args)], whole, folder, files)
+        stdin, stdout, stderr = files
+        command = self.command(*args)
+        return subprocess.Popen(command, cwd=folder, env=whole, stdin=stdin, stdout=stdout, stderr=stderr)
+
+
+@functools.cache
+def _nursery(at_start: tuple[tuple[str, str], ...]) -> Nursery:
+    """One of this process for each environment that matters when a process starts."""
+    nursery = Nursery(Cli(Path.cwd()).environment(dict(at_start)))
+    atexit.register(nursery.close)
+    return nursery

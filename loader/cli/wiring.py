@@ -61,13 +61,12 @@ def stream(
     `farewell` gets the result if the process must end before this function can return. `observers` hear
     of everything.
     """
-    default = BATCH_UNREACHABLE if bounds.batch_run else STREAM_UNREACHABLE
     stop = Stop(
         time.monotonic,
         batch_run=bounds.batch_run,
         max_records=bounds.max_records,
         max_seconds=bounds.max_seconds,
-        unreachable=config.limits.unreachable or default,
+        unreachable=_unreachable(config, batch_run=bounds.batch_run),
         new_warehouse=bounds.new_warehouse,
         accept_loss=bounds.accept_loss,
     )
@@ -81,6 +80,13 @@ def stream(
         supervise(lambda: _attempt(config, bounds, stop, observer), stop, observer, time.sleep)
     outcome = "stopped" if stop.requested else "limit_reached" if stop.limit_reached() else "caught_up"
     return tally.result(config.pipeline, outcome), signals.received
+
+
+def _unreachable(config: Config, *, batch_run: bool) -> float:
+    """Seconds until broker or warehouse are given up; 0 means at the first failure."""
+    if config.limits.unreachable is not None:
+        return config.limits.unreachable
+    return BATCH_UNREACHABLE if batch_run else STREAM_UNREACHABLE
 
 
 @contextmanager

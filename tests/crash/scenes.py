@@ -31,6 +31,7 @@ from tests.servers import topics
 from tests.servers.command import Cli, Result
 
 SHIM = Path(__file__).with_name("shim.c")
+AT_ONCE = ("--set", "limits.unreachable=0s")
 TWO_DAYS = 49 * 3600.0
 UPKEEP = ("--set", "maintain.keep_snapshots=0s", "--set", "maintain.keep_runs=0s", "maintain")
 
@@ -95,7 +96,10 @@ class Scene:
             "SHIM_LOG": str(log),
         }
         disk = Disk.of(self.pipeline.folder, self.pristine)
-        result = self.command(*self.words, env=env | ({"SHIM_KEEP": str(kept)} if how == "power" else {}))
+        patience = AT_ONCE if how == "full" else ()  # there will be no room, however long it waits
+        result = self.command(
+            *patience, *self.words, env=env | ({"SHIM_KEEP": str(kept)} if how == "power" else {})
+        )
         calls = calls_in(log)
         if how == "power":
             disk.replay(calls, kept)

@@ -7,6 +7,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
@@ -38,6 +39,7 @@ from loader.cli import (
     verify,
 )
 from loader.cli.context import Context, print_json
+from loader.cli.unheard import Heard
 from loader.cli.words import printable
 from loader.errors import ConfigError, LoaderError, WarehouseAway
 from loader.secrets import redacted
@@ -148,7 +150,8 @@ def hoisted(arguments: Sequence[str]) -> list[str]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one verb and exit with its code (see the table in interface and documentation)."""
-    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115, PTH123 - closed by who started us
+    for name in ("stdout", "stderr"):  # None: closed by who started us
+        setattr(sys, name, Heard(getattr(sys, name) or open(os.devnull, "w")))  # noqa: SIM115, PTH123
     words = hoisted(sys.argv[1:] if arguments is None else arguments)
     context = Context(json="--json" in words, verbosity=int("-v" in words or "--verbose" in words))
     try:
@@ -161,9 +164,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = _failed(context, error)
     except (typer.Abort, KeyboardInterrupt):
         code = 130
-    except BrokenPipeError:
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - nobody reads any more; exit in silence
-        code = 0
     except OSError as error:
         away = WarehouseAway(error.strerror or str(error), address=error.filename or "output")
         away.__cause__ = error
@@ -225,6 +225,8 @@ def _traceback(error: Exception) -> str:
 
 
 def _tell(context: Context, code: int, error: dict[str, Any], line: str) -> None:
-    if context.json and not context.told:  # what fails after the result was told is its exit code and a line
-        print_json({"command": context.verb, "outcome": "error", "exit_code": code, "error": error})
-    sys.stderr.write(redacted(f"error: {line}\n"))
+    with suppress(OSError):  # what cannot be said does not change the exit code
+        if context.json and not context.told:  # what fails after the result is its exit code and a line
+            print_json({"command": context.verb, "outcome": "error", "exit_code": code, "error": error})
+    with suppress(OSError):
+        sys.stderr.write(redacted(f"error: {line}\n"))

@@ -10,10 +10,12 @@ import resource
 import signal
 from contextlib import ExitStack
 from pathlib import Path
+from typing import IO
 
 from tests.servers.command import Cli, Result
 from tests.servers.nursery import Nursery
 
+NOBODY = "|"  # in place of a file: a pipe that nobody reads
 LONGEST = 120  # seconds that a command may take: one that hangs fails its own test and no other
 
 
@@ -37,7 +39,7 @@ class Disturbed:
         """Run one command to its end, which is -SIGALRM if it hangs.
 
         `limits` bounds the process (by the names of `resource`), `room` is what RLIMIT_AS leaves it beyond
-        what it has, in bytes; `out` and `err` are other files for its output, such as /dev/full.
+        what it has, in bytes; `out` and `err` are other files for its output, such as /dev/full, or NOBODY.
         """
         texts = [
             Path(out or self._cli.folder / "disturbed.out"),
@@ -45,7 +47,7 @@ class Disturbed:
         ]
         with ExitStack() as opened:
             files = [opened.enter_context(Path(os.devnull).open("rb"))]
-            files += [opened.enter_context(text.open("wb")) for text in texts]
+            files += [opened.enter_context(_opened(text)) for text in texts]
             child = self._nursery.start(
                 [*map(str, words)],
                 self._cli.environment(env),
@@ -59,6 +61,14 @@ class Disturbed:
     def close(self) -> None:
         """End it."""
         self._nursery.close()
+
+
+def _opened(file: Path) -> IO[bytes]:
+    if str(file) != NOBODY:
+        return file.open("wb")
+    reading, writing = os.pipe()
+    os.close(reading)
+    return os.fdopen(writing, "wb")
 
 
 def disturb(limits: dict[str, int], room: int) -> None:

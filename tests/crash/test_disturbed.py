@@ -11,7 +11,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.crash.scenes import Scene, load_scene
+from tests.crash.disturbed import NOBODY
+from tests.crash.scenes import AT_ONCE, Scene, load_scene
 from tests.pipelines import KINDS
 from tests.servers.command import Cli, Result
 
@@ -54,16 +55,20 @@ def goes_on(scene: Scene) -> None:
 
 @pytest.mark.fault(46)
 def test_a_full_disk(scene: Scene) -> None:
-    """No room for anything: said so, with exit 75, and nothing of the batch is there."""
-    result = scene.command("--set", "limits.unreachable=0s", "load", env=shim(scene, "full"))
+    """No room for anything: said so, with exit 75, and nothing of the batch is there.
+
+    `limits.unreachable=0s` means what it says: the first failure ends the load.
+    """
+    result = scene.command(*AT_ONCE, "load", env=shim(scene, "full"))
     assert "disk is full" in told_in_words(result, 75)
+    assert "beginning again" not in result.err
     goes_on(scene)
 
 
 @pytest.mark.fault(48)
 def test_a_read_only_folder(scene: Scene) -> None:
     """A person is asked to look at the path; with the right to write the load goes on."""
-    result = scene.command("--set", "limits.unreachable=0s", "load", env=shim(scene, "readonly"))
+    result = scene.command(*AT_ONCE, "load", env=shim(scene, "readonly"))
     told_in_words(result, 1, 75)
     goes_on(scene)
 
@@ -88,7 +93,7 @@ def test_a_vanished_folder(scene: Scene) -> None:
 @pytest.mark.parametrize("room", [1 * MB, 30 * MB, 120 * MB])
 def test_no_memory_for_the_process(scene: Scene, room: int) -> None:
     """The system gives no more memory: an end with a code, however early, and nothing half done."""
-    result = scene.command("--set", "limits.unreachable=0s", "load", room=room)
+    result = scene.command(*AT_ONCE, "load", room=room)
     assert result.code in {0, 1, 70, 75, -signal.SIGABRT, -signal.SIGSEGV}, result
     goes_on(scene)
 
@@ -105,9 +110,29 @@ def test_a_library_that_aborts(scene: Scene, place: str) -> None:
 @pytest.mark.parametrize("most", [12, 16, 24])
 def test_too_few_file_descriptors(scene: Scene, most: int) -> None:
     """However few there are: an end with a code, and nothing half done."""
-    result = scene.command("--set", "limits.unreachable=0s", "load", limits={"RLIMIT_NOFILE": most})
+    result = scene.command(*AT_ONCE, "load", limits={"RLIMIT_NOFILE": most})
     assert result.code in {0, 1, 70, 75}, result
     goes_on(scene)
+
+
+@pytest.mark.fault(54)
+def test_nobody_reads_the_output(scene: Scene) -> None:
+    """Who read result and log has gone (`| head`): exit codes and batches are what they always are."""
+    refused = scene.command(*AT_ONCE, "load", env=shim(scene, "full"), out=NOBODY, err=NOBODY)
+    assert refused.code == 75, refused
+    goes_on(scene)
+    scene.reset()
+    assert scene.command("load", out=NOBODY, err=NOBODY).code == 0
+    scene.judge(caught_up=True)
+
+
+@pytest.mark.fault(54)
+def test_the_disk_of_the_result_is_full(scene: Scene) -> None:
+    """The batch is committed all the same, and one line says that its result could not be written."""
+    result = scene.command("load", out="/dev/full")
+    assert (result.code, "Traceback" in result.err) == (75, False), result
+    assert "No space left" in result.err
+    scene.judge(caught_up=True)
 
 
 @pytest.mark.fault(54)

@@ -22,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -196,3 +197,7 @@ if __name__ == "__main__":
         except OSError:
             os._exit(FLUSH_FAILED)
         os._exit(int(end.code or 0))
+    except BaseException:  # noqa: BLE001 - also where there is no memory left to say more
+        with suppress(MemoryError):
+            traceback.print_exc()
+        os._exit(1)

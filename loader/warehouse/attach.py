@@ -143,7 +143,7 @@ KNOWN: tuple[tuple[str, type[LoaderError], str, str], ...] = (  # pattern, error
     (r"Permission denied|Read-only file system|Not a directory|Is a directory", ActionNeeded, "", CHECK_PATH),
     (r"Out of Memory", WarehouseAway, "", "raise limits.memory"),
     (
-        r"not a valid DuckDB|file is not a database|Corrupt|checksum|malformed",
+        r"not a valid DuckDB|file is not a database|Corrupt|checksum|malformed|Failed to parse DuckLake",
         WarehouseDamaged,
         "",
         "restore the warehouse from a backup",

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from loader.warehouse.files import sync_new_file
+from loader.warehouse.files import seal_new_file
 from loader.warehouse.transaction import CommitFailed
 
 SECOND = ".keep"
@@ -26,7 +26,7 @@ def kept_files(data: Path | None) -> Iterator[Callable[[], None]]:
     def keep() -> None:
         for file in _files(data) - before:
             with suppress(FileNotFoundError):  # another writer's, gone again
-                sync_new_file(file, data.parent if data else None)
+                seal_new_file(file, data.parent if data else None)
                 kept.append(_second_name(file))
 
     try:

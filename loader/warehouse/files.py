@@ -1,11 +1,18 @@
-"""Files on disk: made durable by us, because DuckDB and DuckLake never sync the Parquet they write."""
+"""Files on disk: made durable by us, because DuckDB and DuckLake never sync the Parquet they write.
+
+Nor do they write checksums into it, so that a bit that flips on the disk would be another value and
+nobody would know. So each new file of a lake has a seal: a small file of the same name that holds its
+checksum.
+"""
 
 from __future__ import annotations
 
 import fcntl
 import logging
 import os
+import re
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +20,8 @@ from pathlib import Path
 LOG = logging.getLogger("loader.warehouse")
 LOCK_SECONDS = 10.0  # a commit of a large batch takes about two
 LOCK_LOOK = 0.005
+SEAL = ".crc"  # what a seal's name ends in, in place of the file's .parquet
+PIECE = 1 << 20  # bytes that are read at once
 _DURABLE: set[Path] = set()  # folders whose names this process has synced
 
 
@@ -49,6 +58,47 @@ def sync_new_file(path: Path, root: Path | None = None) -> None:
     sync(path)
     make_folder(path.parent, root)
     sync(path.parent)
+
+
+def seal_new_file(path: Path, root: Path | None = None) -> None:
+    """As `sync_new_file`, for a Parquet file of a lake, which gets its seal.
+
+    The seal itself need not be durable: a file without one is only not proved to be whole.
+    """
+    path.with_suffix(SEAL).write_text(_checksum(path))
+    sync_new_file(path, root)
+
+
+def remove_file(path: Path) -> None:
+    """Remove a file and its seal, if they are there."""
+    path.unlink(missing_ok=True)
+    path.with_suffix(SEAL).unlink(missing_ok=True)
+
+
+def is_as_written(path: Path) -> bool | None:
+    """Whether a file still has the bytes that were sealed; None where it has no seal. Raises OSError.
+
+    A seal that is empty or nonsense, as after a power cut, is none.
+    """
+    try:
+        sealed = path.with_suffix(SEAL).read_text(errors="replace")
+    except FileNotFoundError:
+        return None
+    return sealed == _checksum(path) if re.fullmatch("[0-9a-f]{8}", sealed) else None
+
+
+def lonely_seals(folder: Path) -> list[Path]:
+    """Seals below a folder whose files are gone."""
+    return [seal for seal in folder.rglob(f"*{SEAL}") if not seal.with_suffix(".parquet").exists()]
+
+
+def _checksum(path: Path) -> str:
+    """The CRC-32 of a file's bytes, in hexadecimal: finds every flipped bit and every shorter burst."""
+    crc = 0
+    with path.open("rb") as file:
+        while piece := file.read(PIECE):
+            crc = zlib.crc32(piece, crc)
+    return f"{crc:08x}"
 
 
 class WriterLock:

@@ -21,6 +21,7 @@ from loader.runs import now
 from loader.statements import statement
 from loader.warehouse.change import Changes, own_errors
 from loader.warehouse.durable import SECOND
+from loader.warehouse.files import lonely_seals
 from loader.warehouse.owners import other_owners
 from loader.warehouse.reading import fetched
 from loader.warehouse.retention import Retire
@@ -180,6 +181,7 @@ class Maintenance:
         return self._call("maintain/cleanup", before=before, dry_run=str(dry_run).lower())
 
     def _orphans(self, data: Path) -> Iterator[str]:
+        self._sweep_seals(data)
         if others := other_owners(data, self.warehouse.file):
             LOG.warning(
                 "%s: files left by kills stay: %s writes into this folder too", data, ", ".join(others)
@@ -193,6 +195,13 @@ class Maintenance:
         self._add("orphans", len(found))
         if found:
             yield f"{counted(len(found), 'files')} left by a kill deleted"
+
+    def _sweep_seals(self, data: Path) -> None:
+        """Delete the seals of files that are gone; a young one may belong to a file that comes back."""
+        before = (now() - timedelta(seconds=self.settings.orphans_after)).timestamp()
+        for seal in lonely_seals(data):
+            if seal.name.startswith(OURS) and seal.stat().st_mtime < before:
+                seal.unlink()
 
     def _found_orphans(self, data: Path) -> list[Path]:
         """Old files without a name; none if one of them is named after all, by whatever path."""

@@ -40,14 +40,14 @@ class Reader:
         self.home, self.age = opened  # seconds since the copy was published; None: not a copy
 
     def __enter__(self) -> Self:
-        """Begin one snapshot for everything that is read."""
-        self.home.execute("BEGIN TRANSACTION READ ONLY")
+        """Begin one snapshot for everything that is read. Raises our errors."""
+        self._fetched("BEGIN TRANSACTION READ ONLY")
         return self
 
     def begin_again(self) -> None:
         """After a statement that failed: a new snapshot, because the old one answers no more."""
         roll_back(self.home)
-        self.home.execute("BEGIN TRANSACTION READ ONLY")
+        self._fetched("BEGIN TRANSACTION READ ONLY")
 
     def __exit__(self, *error: object) -> None:
         """Close the connection."""
@@ -55,8 +55,11 @@ class Reader:
 
     def rows(self, name: str, parameters: Row | None = None, /, **names: object) -> list[Row]:
         """The result of a statement under `sql/`, a dict per row. Raises our errors."""
+        return self._fetched(statement(name, **names), parameters)
+
+    def _fetched(self, sql: str, parameters: Row | None = None) -> list[Row]:
         try:
-            return fetched(self.home.execute(statement(name, **names), parameters or {}))
+            return fetched(self.home.execute(sql, parameters or {}))
         except duckdb.Error as error:
             raise translated(error, str(self.config.warehouse.file)) from error
 

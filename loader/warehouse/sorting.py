@@ -17,7 +17,7 @@ from loader.failpoints import fail_point
 from loader.layout import Layout
 from loader.statements import statement
 from loader.warehouse.change import Changes, own_errors
-from loader.warehouse.files import sync_new_file
+from loader.warehouse.files import seal_new_file
 from loader.warehouse.reading import fetched
 from loader.warehouse.transaction import one
 
@@ -71,7 +71,7 @@ class Sorting:
         )  # fmt: skip
         count, files = run(sql).fetchall()[0]
         for made in map(Path, files):
-            sync_new_file(made, data.parent)
+            seal_new_file(made, data.parent)
         fail_point("mid_sort")
         if one(run(statement("maintain/forget_file", **facts))) != count:
             message = f"{file} holds other rows than were read"

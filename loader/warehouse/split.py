@@ -23,7 +23,7 @@ from loader.model import Batch, Receipt, Totals
 from loader.statements import quote_identifier, statement
 from loader.warehouse.attach import INLINE_ROWS
 from loader.warehouse.deriver import Derived, Deriver
-from loader.warehouse.files import make_folder, sync_new_file
+from loader.warehouse.files import make_folder, remove_file, seal_new_file
 from loader.warehouse.follow import Follower
 from loader.warehouse.known import KnownIds, Run
 from loader.warehouse.limit import Breaker, recent_share
@@ -256,9 +256,9 @@ class Splitter:
         try:
             make_folder(file.parent, self.folder.parent)
             self.cursor.execute(statement("load/write_parquet", rows=part.rows, file=str(file)))
-            sync_new_file(file)
+            seal_new_file(file)
         except (duckdb.Error, OSError):
-            file.unlink(missing_ok=True)  # a part of it would keep a full disk full
+            remove_file(file)  # a part of it would keep a full disk full
             raise
         return replace(part, file=file)
 

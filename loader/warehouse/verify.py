@@ -11,6 +11,7 @@ from loader.errors import LoaderError
 from loader.guards import range_text
 from loader.model import Span
 from loader.plural import counted
+from loader.warehouse.files import is_as_written
 from loader.warehouse.reading import Reader
 
 SHOWN = 3  # findings that a failed check names
@@ -111,12 +112,17 @@ def _files(reader: Reader) -> Check:
     missing = [name for name in named if not Path(name).is_file()]
     if missing:
         return verdict("files", [{"missing": name} for name in missing], "")
+    whole = {name: is_as_written(Path(name)) for name in named}
+    if changed := [name for name, as_written in whole.items() if as_written is False]:
+        return verdict("files", [{"changed since it was written": name} for name in changed], "")
     if named:
         reader.rows("read/file_rows", files=named)
     reader.of_table("read/read_all")
     (old,) = (row["files"] for row in reader.rows("read/old_files"))
     unknown = len(_unknown_files(reader, set(named))) - old
     notes = [f"{counted(len(named), 'files')} exist{'s' * (len(named) == 1)} and can be read"]
+    unsealed = sum(as_written is None for as_written in whole.values())
+    notes += [f"{unsealed} without a checksum"] if unsealed else []
     notes += [f"{old} old ones are kept for snapshots and readers"] if old else []
     notes += [f"{unknown} without a name (a batch under way, or left by a kill)"] if unknown > 0 else []
     return Check("files", "ok", "; ".join(notes))

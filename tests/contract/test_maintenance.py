@@ -13,6 +13,7 @@ from loader.model import Identity
 from loader.runs import ended_run, now
 from loader.warehouse.attach import connect
 from loader.warehouse.change import changes
+from loader.warehouse.files import lonely_seals
 from loader.warehouse.history import record
 from loader.warehouse.maintenance import Maintenance
 from loader.warehouse.reading import Reader
@@ -68,6 +69,7 @@ def test_small_files_become_few(tmp_path: Path) -> None:
         (files,) = (check.detail for check in checks(reader) if check.name == "files")
     assert "old ones are kept for snapshots and readers" in files
     assert "without a name" not in files
+    assert "without a checksum" not in files
 
 
 def test_old_files_go_only_after_their_time(tmp_path: Path) -> None:
@@ -85,6 +87,7 @@ def test_old_files_go_only_after_their_time(tmp_path: Path) -> None:
     _, after, done = maintain(config)
     assert done["deleted_files"] >= BATCHES
     assert done["orphans"] == 0
+    assert lonely_seals(config.warehouse.data_path) == []
     sound(config)
 
 

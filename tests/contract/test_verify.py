@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from loader.cli.status import report
 from loader.config import Config
-from loader.errors import ActionNeeded, WarehouseMismatch
+from loader.errors import ActionNeeded, LoaderError, WarehouseMismatch
 from loader.model import Identity
 from loader.statements import names
 from loader.warehouse.ask import ask
@@ -21,7 +22,12 @@ from loader.warehouse.reading import Reader
 from loader.warehouse.store import DuckWarehouse
 from loader.warehouse.verify import Check, checks
 from tests.making import KINDS, batch, make_config, order
+from tests.oracle import database, lake
 
+TABLES = (
+    "orders",
+    *(f"loader.{name}" for name in ("batches", "spans", "offsets", "quarantine", "duplicates")),
+)
 Damage = Callable[[duckdb.DuckDBPyConnection], object]
 
 
@@ -102,8 +108,55 @@ def test_a_lost_or_broken_file_is_found(tmp_path: Path) -> None:
     assert verdicts(config)["files"].detail == f"1 finding: missing {file}"
     file.write_bytes(whole)
     (file.parent / "left-by-a-kill.parquet").write_bytes(whole)
+    file.with_suffix(".crc").unlink()  # as a warehouse of an older version has it
     assert verdicts(config)["files"].status == "ok"
+    assert "1 without a checksum" in verdicts(config)["files"].detail
     assert "1 without a name" in verdicts(config)["files"].detail
+
+
+FLIPS = 8  # of each file: the first and the last byte, and some between
+
+
+@pytest.mark.fault(49)
+def test_a_flipped_bit_is_never_silent(loaded: Config) -> None:
+    """Wherever a bit of the warehouse flips: `verify` names the damage, or every value still is what it was.
+
+    In the file of the table itself it is found wherever it is, also where it only makes another value.
+    """
+    values, chance = all_values(loaded), random.Random(49)
+    for file in sorted(path for path in loaded.warehouse.file.parent.rglob("*") if holds_data(path)):
+        whole = file.read_bytes()
+        for at in (0, len(whole) - 1, *(chance.randrange(len(whole)) for _ in range(FLIPS - 2))):
+            file.write_bytes(flipped(whole, at, chance.randrange(8)))
+            found = damage(loaded)
+            assert found or (all_values(loaded) == values and file.suffix != ".parquet"), f"{file} at {at}"
+        file.write_bytes(whole)
+    assert not damage(loaded)
+
+
+def holds_data(path: Path) -> bool:
+    """Whether it is a file of a warehouse, and no lock or mark."""
+    return path.suffix in {".sqlite", ".duckdb", ".parquet"}
+
+
+def flipped(whole: bytes, at: int, bit: int) -> bytes:
+    """The bytes with one bit changed."""
+    return whole[:at] + bytes([whole[at] ^ 1 << bit]) + whole[at + 1 :]
+
+
+def damage(config: Config) -> list[str]:
+    """What `verify` has against a warehouse."""
+    try:
+        return [check.detail for check in verdicts(config).values() if check.status == "failed"]
+    except LoaderError as error:
+        return [str(error)]
+
+
+def all_values(config: Config) -> list[list[str]]:
+    """Everything that stands in the tables, by plain DuckDB."""
+    opened = lake if config.warehouse.kind == "ducklake" else database
+    with opened(config.warehouse.file) as store:
+        return [sorted(map(repr, store.table(name))) for name in TABLES]
 
 
 def test_a_writer_keeps_readers_of_a_duckdb_file_out_unless_a_copy_is_published(tmp_path: Path) -> None:

@@ -2,8 +2,9 @@
  *
  * SHIM_FOLDER  only this folder and files below it count
  * SHIM_AT      number of the call, from 1; 0 or nothing: only count
- * SHIM_HOW     kill (SIGKILL before the call), eio (that call fails once), full (it and all later
- *              calls that need room fail with ENOSPC), readonly (it and all later ones fail with EROFS)
+ * SHIM_HOW     kill (SIGKILL before the call), eio (that call fails once), eio-kill (it fails, and SIGKILL
+ *              before the next one), full (it and all later calls that need room fail with ENOSPC),
+ *              readonly (it and all later ones fail with EROFS)
  * SHIM_WHILE   full and readonly hold only while this file exists
  * SHIM_LOG     a line for each counted call, before it: number, name, inode and links of what the path
  *              names, path
@@ -67,11 +68,13 @@ static int verdict(const char *name, const char *path, int needs_room) {
     long at = atol(setting("SHIM_AT"));
     const char *how = setting("SHIM_HOW");
     if (at == 0 || number < at) return 0;
-    if (strcmp(how, "kill") == 0) {
+    int fails_once = strncmp(how, "eio", 3) == 0;
+    if (fails_once && number == at) return EIO;
+    if (strcmp(how, "kill") == 0 || strcmp(how, "eio-kill") == 0) {
         syscall(SYS_kill, getpid(), SIGKILL);
         for (;;) pause();
     }
-    if (strcmp(how, "eio") == 0) return number == at ? EIO : 0;
+    if (fails_once) return 0;
     if (*setting("SHIM_WHILE") && syscall(SYS_faccessat, AT_FDCWD, setting("SHIM_WHILE"), F_OK)) return 0;
     if (strcmp(how, "full") == 0) return needs_room ? ENOSPC : 0;
     return strcmp(how, "readonly") == 0 ? EROFS : 0;

@@ -116,11 +116,16 @@ def order(number: int, amount: float | None = None) -> bytes:
 
 
 def until(condition: Callable[[], T], what: str, timeout: float = 60.0) -> T:
-    """Look again and again until the condition holds (seconds); what it gave is returned."""
+    """Look again and again until the condition holds (seconds); what it gave is returned.
+
+    A look that costs much comes seldom, so that it does not take the processor from what it waits for.
+    """
     deadline = time.monotonic() + timeout
+    begun = time.monotonic()
     while not (found := condition()):
         assert time.monotonic() < deadline, f"not within {timeout} s: {what}"
-        time.sleep(0.02)
+        time.sleep(max(0.02, min(0.5, 2 * (time.monotonic() - begun))))
+        begun = time.monotonic()
     return found
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import signal
 import uuid
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
 import pytest
-from confluent_kafka import KafkaException
+from confluent_kafka import Consumer, KafkaException
 from confluent_kafka.admin import AdminClient
 
 from tests.conftest import MakeTopic
@@ -48,8 +49,7 @@ class Team:
         """Start a worker and wait until the group shares the partitions with it."""
         env = {"LOADER_FAIL": fail, "LOADER_FAIL_LOG": str(log)} if fail else {}
         self.workers.append(self.pipeline.start("run", *QUICK, env=env))
-        share = 4 // len(self.workers)
-        until(lambda: self.shares() == [share] * len(self.workers), "each worker has its share")
+        until(lambda: self.shares() == _fair(len(self.workers)), "each worker has its share")
         return self.workers[-1]
 
     def shares(self) -> list[int]:
@@ -72,6 +72,15 @@ class Team:
         """Wait until the lake has everything."""
         until(lambda: self.pipeline.behind() == 0, "all is loaded")
 
+    def disturbed(self, before: Mapping[int, int]) -> bool:
+        """Whether a stranger who joined the group for a moment has made a worker commit something."""
+        settings = {"bootstrap.servers": self.pipeline.bootstrap, "group.id": self.pipeline.group}
+        settings |= SHORT_SESSION | {"partition.assignment.strategy": "cooperative-sticky"}
+        with closing(Consumer(settings)) as stranger:  # it acknowledges nothing
+            stranger.subscribe([self.pipeline.topic])
+            until(lambda: stranger.poll(0.05) or stranger.assignment(), "the stranger has a share")
+        return self.pipeline.positions() != before
+
     def stops(self, *workers: Running) -> None:
         """End workers in good order, and judge what they have made."""
         for worker in workers:
@@ -84,6 +93,11 @@ class Team:
         self.pipeline.verify()
 
 
+def _fair(workers: int) -> list[int]:
+    """How four partitions are shared, as `Team.shares` gives it."""
+    return sorted(len(range(number, 4, workers)) for number in range(workers))
+
+
 @pytest.fixture(params=PROTOCOLS)
 def team(request: pytest.FixtureRequest, quick_kafka: KafkaServer, cli: Cli) -> Team:
     """A group without workers yet, classic cooperative or KIP-848."""
@@ -92,25 +106,57 @@ def team(request: pytest.FixtureRequest, quick_kafka: KafkaServer, cli: Cli) -> 
     return Team(Pipeline(cli, quick_kafka.bootstrap, topic, client=dict(PROTOCOLS[request.param])))
 
 
-@pytest.mark.fault(8, 13, 20, 44)
-def test_two_workers_share_a_lake(team: Team) -> None:
-    """Two `loader run` of one group share the partitions, both commit, and no twin is loaded twice.
+@pytest.mark.fault(8, 11, 13, 20, 44)
+def test_three_workers_share_a_lake(team: Team) -> None:
+    """Three `loader run` of one group share the partitions, all commit, and no twin is loaded twice.
 
-    The second one joins while the first is in the middle of a load, and the first leaves again.
+    Two join while the first is in the middle of a load; the first and one of them leave again.
     """
     first = team.joined_by()
     team.sends()
     until(lambda: committed(first), "the first is at work")
-    second = team.joined_by()
+    second, third = team.joined_by(), team.joined_by()
     team.sends()
-    until(lambda: committed(second), "the second is at work")
+    until(lambda: committed(second) and committed(third), "the others are at work")
     team.loads_all()
     workers = {row["worker"] for row in team.pipeline.rows("SELECT DISTINCT worker FROM loader.batches")}
-    assert {worker.rpartition(":")[2] for worker in workers} == {str(first.pid), str(second.pid)}
-    assert first.terminate().code == 0
+    processes = {str(worker.pid) for worker in (first, second, third)}
+    assert {worker.rpartition(":")[2] for worker in workers} == processes
+    for leaving in (first, second):
+        assert leaving.terminate().code == 0
     team.sends()
     team.loads_all()
-    team.stops(second)
+    team.stops(third)
+
+
+@pytest.mark.fault(12)
+@pytest.mark.parametrize("team", ["cooperative"], indirect=True)
+def test_rebalances_that_come_faster_than_batches_make_progress(team: Team) -> None:
+    """Where nothing but a rebalance makes a batch due, each of them commits what was read until then."""
+    worker = team.pipeline.start("run", "--set", "batch.wait=1h", "--set", "batch.records=1_000_000")
+    until(lambda: team.shares() == [4], "the worker is a member")
+    for _ in range(3):
+        before = team.pipeline.positions()
+        team.sends()
+        until(lambda before=before: team.disturbed(before), "a rebalance has let go of a batch")
+    worker.process.terminate()
+    team.stops(worker)
+
+
+@pytest.mark.fault(17)
+@pytest.mark.parametrize("team", ["cooperative"], indirect=True)
+def test_a_static_member_that_was_killed_goes_on_at_once(team: Team) -> None:
+    """With `group.instance.id` a restart gets the same partitions, long before the old session ends."""
+    static = ('kafka.client."group.instance.id"=one', 'kafka.client."session.timeout.ms"=60000')
+    words = ("run", *QUICK, *(word for each in static for word in ("--set", each)))
+    killed = team.pipeline.start(*words)
+    team.sends()
+    until(lambda: committed(killed), "it is at work")
+    killed.kill()
+    team.sends()
+    again = team.pipeline.start(*words)
+    until(lambda: team.pipeline.behind() == 0, "all is loaded", timeout=45.0)
+    team.stops(again)
 
 
 @pytest.mark.fault(1, 20)
@@ -135,12 +181,12 @@ def test_a_killed_workers_partitions_are_taken_over(team: Team) -> None:
     ],
     indirect=["team"],
 )
-@pytest.mark.fault(14, 15)
+@pytest.mark.fault(14, 15, 18)
 def test_a_zombie_changes_nothing(team: Team, tmp_path: Path, place: str) -> None:
     """A worker frozen past its session, before, in or after a transaction, wakes up to a moved world.
 
     Its partitions were taken over and loaded meanwhile; what it still wants to commit is refused, and it
-    begins again as a member like any other.
+    begins again as a member like any other. What it still acknowledges is refused, and said.
     """
     zombie, heir = team.joined_by(f"{place}:stop:2", tmp_path / "hits"), team.joined_by()
     team.sends()
@@ -153,6 +199,8 @@ def test_a_zombie_changes_nothing(team: Team, tmp_path: Path, place: str) -> Non
     zombie.process.send_signal(signal.SIGCONT)
     until(lambda: team.shares() == [2, 2], "the zombie has joined again")
     assert team.pipeline.positions() == done
+    if place == "before_acknowledge":
+        until(lambda: "to the group failed" in zombie.err, "the refusal is said")
     team.sends()
     team.loads_all()
     team.stops(zombie, heir)

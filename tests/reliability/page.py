@@ -59,7 +59,8 @@ def _points(results: Mapping[str, dict[str, Any]]) -> str:
         "## Every change of a file\n\nOne command on a small warehouse, ended or disturbed at each of its "
         "calls that change a file (and once at its end), then run again; the oracle judges before and after. "
         "`kill`: SIGKILL before the call; `power`: that, and what was not synced is gone; `eio`: the "
-        "call fails once; `full`: it and all later ones that need room fail. "
+        "call fails once; `eio-kill`: that, and SIGKILL before the next one; `full`: it and all later ones "
+        "that need room fail. "
         "`python -m tests.crash.syscalls` does it again.\n\n"
     )
     names = ["command", "warehouse", "how", "points tried", "exit codes", "verdict"]

@@ -6,8 +6,10 @@ import atexit
 import functools
 import json
 import os
+import re
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -70,6 +72,15 @@ class Running:
         """Wait for its end (seconds); raises subprocess.TimeoutExpired."""
         code = self.process.wait(timeout)
         return Result(code, self.out_file.read_text(), self.err_file.read_text())
+
+    def measured(self, timeout: float = 120.0) -> tuple[Result, int]:
+        """Wait for its end (seconds); the most memory that it had, in bytes (Linux)."""
+        status, most, deadline = Path(f"/proc/{self.pid}/status"), 0, time.monotonic() + timeout
+        while self.process.poll() is None and time.monotonic() < deadline:
+            found = re.search(r"VmHWM:\s+(\d+) kB", status.read_text())  # none of one that has ended
+            most = int(found[1]) << 10 if found else most
+            time.sleep(0.02)
+        return self.wait(1.0), most
 
 
 @dataclass

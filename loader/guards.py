@@ -28,6 +28,7 @@ from loader.ports import P, S, Source, Warehouse
 from loader.stopping import Stop
 
 TRIES = 8  # to commit a gap; from the second on no other writer of this machine comes between
+NAMED = 8  # partitions that a message names
 NEW_PIPELINE = (
     "to load what is there now beside the old rows, give pipeline, kafka.group and table.name new names"
 )
@@ -43,14 +44,17 @@ def begin(
     """Where each assigned partition begins, by the warehouse, after all checks.
 
     Lost records are passed over only where `stop.accept_loss` names exactly their range: then the gap is
-    committed, and told to `committed`. Raises TopicReplaced, OffsetsLost, ActionNeeded (a new warehouse
-    for a group that has already loaded somewhere), Restart (another worker was first at this moment).
+    committed, and told to `committed`. So is a topic that was created anew, if `stop.new_topic` names its id.
+    Raises TopicReplaced, OffsetsLost, ActionNeeded (a new warehouse for a group that has already loaded
+    somewhere), Restart (another worker was first at this moment).
     """
     identity, recorded = source.identity(), warehouse.recorded()
     if recorded is None and not stop.new_warehouse:
         _never_loaded(source, warehouse, identity)
-    if recorded:
-        same_topic(identity, recorded)
+    if stop.new_topic and _follows(identity, recorded, stop.new_topic):
+        committed(_take_over(source, warehouse, identity))
+    elif recorded:
+        same_topic(identity, recorded, warehouse.offsets())
     if missing := set(range(identity.partitions)) - warehouse.offsets().keys():
         _record(source, warehouse, identity, missing, is_new=recorded is None)
     fail_point("in_assign")
@@ -140,23 +144,79 @@ def not_loaded_elsewhere(topic: str, acknowledged: Mapping[int, int]) -> None:
     raise ActionNeeded(message, address=topic, hint="--new-warehouse, if it shall begin anew")
 
 
-def same_topic(now: Identity, recorded: Identity) -> None:
+def _follows(now: Identity, recorded: Identity | None, accepted: str) -> bool:
+    """Whether the topic is to be taken over: another one than recorded, with the id that was accepted.
+
+    A topic that is in force already was taken over before: a process that is started again names it again.
+    Raises TopicReplaced for another id, ActionNeeded where nothing was loaded before.
+    """
+    if recorded is None:
+        message = "--new-topic is for a topic that follows another one, but nothing was loaded here yet"
+        raise ActionNeeded(message, address=now.topic, hint="the same without --new-topic")
+    if now.topic_id != accepted:
+        message = f"--new-topic names {accepted}, but the topic's id is {now.topic_id or 'not known'}"
+        is_new = now.topic_id != recorded.topic_id
+        hint = taking_over(now) if is_new else "the same without --new-topic: this topic was loaded so far"
+        raise TopicReplaced(message, address=now.topic, hint=hint)
+    if now.topic != recorded.topic:
+        same_topic(now, recorded)
+    if (now.cluster_id, now.topic_id) != (recorded.cluster_id, recorded.topic_id):
+        return True
+    if recorded.generation == 0:
+        message = f"nothing has changed: {accepted} is the topic that was loaded so far"
+        raise ActionNeeded(message, address=now.topic, hint="the same without --new-topic")
+    return False
+
+
+def _take_over(source: Source, warehouse: Warehouse[S, P], identity: Identity) -> Receipt:
+    """Begin a new generation where `kafka.start` says. Raises Restart when another worker was first."""
+    recorded, left = warehouse.recorded(), places_text(warehouse.offsets())
+    assert recorded is not None  # noqa: S101 - seen by _follows
+    moved = identity.cluster_id != recorded.cluster_id
+    cluster = f", cluster {recorded.cluster_id} by {identity.cluster_id}" if moved else ""
+    note = (
+        f"{identity.topic}: topic id {recorded.topic_id} is followed by {identity.topic_id}{cluster}; "
+        f"the old one was loaded up to {left}, what it held behind is not known"
+    )
+    try:
+        return warehouse.take_over(identity, source.starts(range(identity.partitions)), note)
+    except HeadMoved as moved:
+        message = "another worker committed at the same moment"
+        raise Restart(message) from moved
+
+
+def same_topic(now: Identity, recorded: Identity, offsets: Mapping[int, Position] | None = None) -> None:
     """Raise TopicReplaced unless cluster, topic and topic id are the recorded ones.
 
     What the broker cannot tell (the in-process one) is not compared. More partitions are fine,
-    fewer are not.
+    fewer are not. `offsets` are the committed ones: the error says up to where the old topic was loaded.
     """
-    for what, new, old in (
-        ("cluster id", now.cluster_id, recorded.cluster_id),
-        ("name", now.topic, recorded.topic),
-        ("topic id", now.topic_id, recorded.topic_id),
+    for what, new, old, hint in (
+        ("name", now.topic, recorded.topic, NEW_PIPELINE),
+        ("cluster id", now.cluster_id, recorded.cluster_id, taking_over(now)),
+        ("topic id", now.topic_id, recorded.topic_id, taking_over(now)),
     ):
         if new and old and new != old:
             message = f"not the topic that was loaded so far: its {what} is {new}, recorded is {old}"
-            raise TopicReplaced(message, address=now.topic, hint=NEW_PIPELINE)
+            if offsets:
+                left = places_text(offsets)
+                message += f"; the old one was loaded up to {left}, what it held behind is not known"
+            raise TopicReplaced(message, address=now.topic, hint=hint)
     if now.partitions < recorded.partitions:
         message = f"the topic has {counted(now.partitions, 'partitions')}, recorded are {recorded.partitions}"
         raise TopicReplaced(message, address=now.topic, hint=NEW_PIPELINE)
+
+
+def taking_over(now: Identity) -> str:
+    """The command that takes over a topic that was created anew; it names the topic exactly."""
+    return f"loader load --new-topic {now.topic_id}"
+
+
+def places_text(offsets: Mapping[int, Position]) -> str:
+    """Committed offsets as people write them: `[0]@120, [1]@130`; many partitions are not all named."""
+    every = [f"[{partition}]@{position.offset}" for partition, position in sorted(offsets.items())]
+    more = f" and {len(every) - NAMED} more" if len(every) > NAMED else ""
+    return ", ".join(every[:NAMED]) + more
 
 
 def within_log(topic: str, known: Mapping[int, Position], log: Mapping[int, LogRange]) -> None:

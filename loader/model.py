@@ -54,12 +54,16 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Which topic this is; `cluster_id` and `topic_id` are empty where the broker cannot tell."""
+    """Which topic this is; `cluster_id` and `topic_id` are empty where the broker cannot tell.
+
+    `generation` is the warehouse's count of the pipeline's topics: 0 is the first one.
+    """
 
     cluster_id: str
     topic: str
     topic_id: str
     partitions: int
+    generation: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +105,8 @@ class Batch:
     """What one transaction commits. `id` is unique and time-ordered, picked before any write.
 
     A `load` covers spans. A `retry` has none: its records are open entries of the quarantine, as they
-    were when the head was `seen`. An `accept` has spans and no records: offsets that are gone from the
-    log, whose loss was accepted.
+    were when the head was `seen`, all of one `generation` of the topic. An `accept` has spans and no records:
+    offsets that are gone from the log, whose loss was accepted.
     """
 
     id: int
@@ -110,6 +114,7 @@ class Batch:
     records: pa.Table
     kind: Literal["load", "retry", "accept"] = "load"
     seen: int = 0
+    generation: int = 0  # the warehouse gives a load the one in force where it was read
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +145,7 @@ class Receipt:
     kind: str = "load"  # of the batch
     reasons: Mapping[str, int] = field(default_factory=dict)  # of what was refused; a record may have several
     newest_event: float | None = None  # of the loaded rows, in seconds since the epoch
+    note: str = ""  # of a topic that was taken over
 
 
 @dataclass(frozen=True, slots=True)

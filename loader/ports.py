@@ -79,17 +79,27 @@ class Warehouse(Protocol[S, P]):
     """Where rows, quarantine, ledger and offsets change in one transaction."""
 
     def recorded(self) -> Identity | None:
-        """The topic's identity as recorded at the first start; None for a new pipeline."""
+        """The topic's identity as recorded, of the newest generation; None for a new pipeline.
+
+        Raises OffsetsMoved when another worker has taken over a new topic since it was asked first.
+        """
         ...
 
     def offsets(self) -> dict[int, Position]:
-        """The committed offset of every partition known so far."""
+        """The committed offset of every partition of the topic in force. Raises as `recorded`."""
         ...
 
     def record(self, identity: Identity, starts: Mapping[int, int]) -> None:
         """Make the identity and the first offsets of new partitions durable, before any read.
 
-        Raises HeadMoved when another worker has done so.
+        Raises HeadMoved when another worker has done so, Restart when it is not known whether it was done.
+        """
+        ...
+
+    def take_over(self, identity: Identity, starts: Mapping[int, int], note: str) -> Receipt:
+        """Make durable that another topic is loaded from now on: a new generation, from `starts` on.
+
+        What was loaded before stays. `note` tells the ledger of it. Raises as `record`.
         """
         ...
 

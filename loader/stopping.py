@@ -24,6 +24,7 @@ class Stop:
     unreachable: float = 30.0
     new_warehouse: bool = False
     accept_loss: tuple[Span, ...] = ()  # the exact ranges that this run may leave out
+    new_topic: str = ""  # the id of the topic that may follow the one that was loaded so far
     requested: bool = False
     commits: int = 0
     _read: int = 0

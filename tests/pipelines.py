@@ -187,7 +187,8 @@ class Pipeline:
 
     def positions(self) -> dict[int, int]:
         """The committed offsets, by plain DuckDB."""
-        return {row["partition"]: row["next_offset"] for row in self.rows("SELECT * FROM loader.offsets")}
+        rows = self.rows("SELECT * FROM loader.offsets ORDER BY generation")  # the topic in force wins
+        return {row["partition"]: row["next_offset"] for row in rows}
 
     def behind(self) -> int:
         """How many offsets the warehouse is behind the topic."""

@@ -12,6 +12,8 @@ from loader.errors import ConfigError
 if TYPE_CHECKING:
     from loader.config import Job
 
+ONCE = ("accept_loss", "new_topic", "new_warehouse")  # what one person accepts for one run
+
 
 def refuse_wrong_args(jobs: Sequence[Job]) -> None:
     """Raise ConfigError with every job whose verb does not have the options in `args`."""
@@ -36,7 +38,11 @@ def _wrong(jobs: Sequence[Job]) -> Iterator[ConfigError]:
             yield ConfigError("--help is no option of a job", address=address, hint=hint)
             continue
         try:
-            group.commands[job.job].make_context(job.job, list(job.args))
+            given = group.commands[job.job].make_context(job.job, list(job.args)).params
         except typer.TyperException as error:
             words = error.format_message() if hasattr(error, "format_message") else str(error)
+            yield ConfigError(words, address=address, hint=hint)
+            continue
+        for name in filter(given.get, ONCE):
+            words = f"--{name.replace('_', '-')} is for one run that a person starts"
             yield ConfigError(words, address=address, hint=hint)

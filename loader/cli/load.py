@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from loader.cli.places import AcceptLoss, ranges
+from loader.cli.places import AcceptLoss, NewTopic, ranges
 from loader.cli.words import sentence
 
 
@@ -26,6 +26,7 @@ def load(
         typer.Option("--new-warehouse", help="Make a new warehouse although the group has loaded before."),
     ] = False,
     accept_loss: AcceptLoss = None,
+    new_topic: NewTopic = "",
 ) -> None:
     """Catch up and exit: load everything that the topic holds when it starts."""
     from loader.cli.wiring import Bounds, stream
@@ -37,6 +38,7 @@ def load(
         accept_quarantine=accept_quarantine,
         new_warehouse=new_warehouse,
         accept_loss=ranges(ctx.obj.config(), accept_loss),
+        new_topic=new_topic,
     )
     result, signal = stream(ctx.obj.config(), bounds, lambda early: ctx.obj.emit(early, sentence(early)))
     ctx.obj.emit(result, sentence(result))

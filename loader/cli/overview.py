@@ -48,6 +48,7 @@ def _parts(result: dict[str, Any], most: int | None, *, narrow: bool) -> Iterato
     yield from _schedule(result["schedule"], result["last_run"])
     yield from _derived(result["derived"])
     yield from _gaps(result["gaps"])
+    yield from (f"new topic: {each['committed_at']}, {each['note']}" for each in result["topics"][1:])
     yield from _unknown(**result["unknown_fields"])
 
 

@@ -26,6 +26,15 @@ AcceptLoss = Annotated[
         help="Go on behind lost records; exactly this range, as `orders[2]:100-250`. Repeatable.",
     ),
 ]
+NewTopic = Annotated[
+    str,
+    typer.Option(
+        "--new-topic",
+        metavar="ID",
+        help="Take over the topic with this id, which was created anew; earlier rows stay.",
+        show_default=False,
+    ),
+]
 
 
 def ranges(config: Config, texts: Sequence[str] | None) -> tuple[Span, ...]:

@@ -84,20 +84,20 @@ def _ahead(
 ) -> dict[int, LogRange]:
     """What there is to read of each partition, after the checks that `load` makes before it reads."""
     from loader.guards import not_loaded_elsewhere, same_topic, within_log
-    from loader.model import LogRange, Position
+    from loader.model import LogRange
 
     identity, recorded, known = asked.identity(), foresight.recorded, foresight.offsets
     log = asked.log(range(identity.partitions))
     if recorded is None and not new_warehouse:
         not_loaded_elsewhere(identity.topic, asked.acknowledged())
     if recorded:
-        same_topic(identity, recorded)
-        within_log(identity.topic, {p: Position(offset) for p, offset in known.items()}, log)
+        same_topic(identity, recorded, known)
+        within_log(identity.topic, known, log)
     if from_ == "earliest":
         return log
     missing = log.keys() - known.keys()
     starts = dict.fromkeys(missing, 0) if recorded else asked.starts(sorted(missing), config.kafka.start)
-    begins = {**starts, **known}
+    begins = {**starts, **{partition: at.offset for partition, at in known.items()}}
     return {p: LogRange(min(begins[p], log[p].end), log[p].end) for p in sorted(log)}
 
 

@@ -87,7 +87,7 @@ def _standing(config: Config, warehouse: Undo, asked: Broker) -> dict[int, tuple
     if recorded is None:
         message = "this pipeline has loaded nothing here"
         raise ActionNeeded(message, address=config.pipeline, hint="loader load")
-    same_topic(asked.identity(), recorded)
+    same_topic(asked.identity(), recorded, warehouse.offsets())
     return warehouse.standing()
 
 
@@ -195,11 +195,10 @@ def _print(context: Context, config: Config, result: dict[str, Any]) -> None:
         line = f"{topic}[{partition}]: back from {row['committed']} to {row['place']}, {_counted(row)} {done}"
         out.print(line, markup=False)
     for row in result["orphaned"]:
-        line = (
-            f"{topic}[{row['partition']}]: {counted(row['records'], 'duplicates')} left, though the first "
-            f"record is undone; to have them read again too: --to-offset {row['partition']}:{row['first']}"
-        )
-        out.print(line, markup=False)
+        again = f"to have them read again too: --to-offset {row['partition']}:{row['first']}"
+        way = "they are of a former topic, and cannot be read again" if row["former"] else again
+        line = f"{counted(row['records'], 'duplicates')} left, though the first record is undone; {way}"
+        out.print(f"{topic}[{row['partition']}]: {line}", markup=False)
     if not result["partitions"]:
         out.print("nothing to undo")
     elif not result["dry_run"]:

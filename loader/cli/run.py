@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from loader.cli.places import AcceptLoss, ranges
+from loader.cli.places import AcceptLoss, NewTopic, ranges
 from loader.cli.words import sentence
 
 
@@ -24,6 +24,7 @@ def run(
         typer.Option("--new-warehouse", help="Make a new warehouse although the group has loaded before."),
     ] = False,
     accept_loss: AcceptLoss = None,
+    new_topic: NewTopic = "",
 ) -> None:
     """Load as a stream, as a member of the consumer group, until SIGTERM or SIGINT."""
     from loader.cli.watching import load_metrics
@@ -34,6 +35,7 @@ def run(
         accept_quarantine=accept_quarantine,
         new_warehouse=new_warehouse,
         accept_loss=ranges(ctx.obj.config(), accept_loss),
+        new_topic=new_topic,
     )
     with load_metrics(ctx.obj.config()) as metrics:
         result, _ = stream(

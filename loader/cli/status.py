@@ -78,6 +78,7 @@ def report(config: Config) -> dict[str, Any]:
         "gaps": facts["gaps"],
         "schedule": [_job(job, datetime.now(UTC)) for job in config.schedule],
         "last_run": facts["run"],
+        "topics": facts["topics"],
         "published_age_s": _rounded(facts["age"]),
         "attach": attach_line(config),
     }
@@ -91,7 +92,7 @@ def _warehouse(config: Config) -> dict[str, Any]:
         reader = Reader(config)
     except NothingLoaded:
         empty: dict[str, Any] = {"offsets": [], "last": {}, "totals": {}, "reasons": {}, "states": {}}
-        return {**empty, "unknown": [], "gaps": [], "derived": [], "run": None, "age": None, "recorded": None}
+        return {**empty, "unknown": [], "gaps": [], "derived": [], "topics": [], "run": None, "age": None, "recorded": None}
     with reader:
         known = reader.contract.known_fields  # a field may have become a column since
         return {
@@ -109,6 +110,7 @@ def _warehouse(config: Config) -> dict[str, Any]:
             "derived": reader.of_pipeline("read/derived"),
             "gaps": reader.of_pipeline("read/gaps"),
             "run": _run(reader.of_pipeline("read/runs", job=None, most=1)),
+            "topics": reader.of_pipeline("read/topics"),
             "age": reader.age,
         }
 
@@ -125,10 +127,9 @@ def _broker(config: Config, facts: dict[str, Any]) -> tuple[dict[int, Any], str]
             identity = asked.identity()
             log = asked.log(range(identity.partitions))
         if facts["recorded"]:
-            same_topic(identity, facts["recorded"])
-            within_log(
-                identity.topic, {row["partition"]: Position(row["end"]) for row in facts["offsets"]}, log
-            )
+            known = {row["partition"]: Position(row["end"]) for row in facts["offsets"]}
+            same_topic(identity, facts["recorded"], known)
+            within_log(identity.topic, known, log)
     except (BrokerAway, ActionNeeded) as problem:
         return log, str(problem)
     return log, ""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 SHOWN = 20  # duplicates and refused records that are printed; --json has them all
 INLINED = "ducklake_inlined_data_"  # what DuckLake gives as the file of a row that is in none yet
 FETCHED = 100  # messages that --message fetches at most
+FORMER = "not in Kafka any more: its topic was deleted, the one that is there now was created anew"
 
 
 def trace(
@@ -52,9 +53,11 @@ def found(context: Context, words: list[str]) -> dict[str, Any]:
         raise ConfigError(message, address="ID", hint=f"loader trace {' '.join(c.upper() for c in columns)}")
     joined = "|".join(words)
     with Reader(config) as reader:
+        recorded = reader.recorded()
         result = {
             "pipeline": config.pipeline,
             "table": config.table.name,
+            "generation": recorded.generation if recorded else 0,
             "id": joined,
             "rows": [_row(row, config) for row in reader.rows_of_id(words)],
             "duplicates": reader.of_pipeline("read/trace_duplicates", id=joined),
@@ -94,9 +97,11 @@ def _fetch_all(config: Config, result: dict[str, Any]) -> None:
         entry["message"], entry["message_missing"] = None, ""
     try:
         with Peek(config) as peek:
-            _same_topic(config, peek)
-            log = peek.log()
+            generation, log = _same_topic(config, peek), peek.log()
             for entry in entries:
+                if entry["generation"] not in {None, generation}:
+                    entry["message_missing"] = FORMER
+                    continue
                 entry["message"], entry["message_missing"] = _fetched(config, peek, log, entry)
     except LoaderError as error:
         away = isinstance(error, BrokerAway)
@@ -106,14 +111,17 @@ def _fetch_all(config: Config, result: dict[str, Any]) -> None:
                 entry["message_missing"] = entry["message_missing"] or reason
 
 
-def _same_topic(config: Config, peek: Peek) -> None:
+def _same_topic(config: Config, peek: Peek) -> int:
+    """The generation of the topic, which must be the one in force. Raises TopicReplaced."""
     from loader.guards import same_topic
     from loader.warehouse.reading import Reader
 
     with Reader(config) as reader:
         recorded = reader.recorded()
-    if recorded:
-        same_topic(peek.identity(), recorded)
+    if recorded is None:
+        return 0
+    same_topic(peek.identity(), recorded)
+    return recorded.generation
 
 
 def _fetched(
@@ -148,7 +156,7 @@ def _print(context: Context, result: dict[str, Any]) -> None:
     if result["published_age_s"] is not None:
         lines.append(f"(from the published copy, {result['published_age_s']:.0f} s old)")
     for row in result["rows"]:
-        lines += [f"loaded from {topic}[{row['partition']}]@{row['offset']}", *_where(row)]
+        lines += [f"loaded from {_place(topic, row, result)}", *_where(row)]
         lines += [f"  {name:<12} {_flat(value)}" for name, value in row["row"].items()]
     if not result["rows"]:
         lines.append("not in the table")
@@ -158,11 +166,17 @@ def _print(context: Context, result: dict[str, Any]) -> None:
     ):
         lines.append(f"{name}: {len(entries):,}" if entries else f"{name}: none")
         for entry in entries[:SHOWN]:
-            lines += [f"  {topic}[{entry['partition']}]@{entry['offset']} {told(topic, entry)}"]
+            lines += [f"  {_place(topic, entry, result)} {told(topic, entry)}"]
             lines += _message(entry, "    ")
         if len(entries) > SHOWN:
             lines.append(f"  and {len(entries) - SHOWN:,} more: loader trace … --json")
     context.output.print("\n".join(printable(line) for line in lines), markup=False)
+
+
+def _place(topic: str, entry: dict[str, Any], result: dict[str, Any]) -> str:
+    """A position; of a former topic with the number of its generation, as `loader quarantine` takes it."""
+    former = entry["generation"] not in {None, result["generation"]}
+    return f"{topic}[{entry['partition']}]@{entry['offset']}" + (f"#{entry['generation']}" if former else "")
 
 
 def _where(row: dict[str, Any]) -> list[str]:

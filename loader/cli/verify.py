@@ -48,7 +48,7 @@ def proof(
         found = [check.as_json() for check in (*checks(reader), *derived_checks(reader, anew=derived))]
         partitions = reader.of_pipeline("read/partitions")
         holes = reader.of_pipeline("read/verify_spans_with_holes")
-        shown = {name: reader.of_pipeline(f"read/{name}") for name in ("gaps", "rewinds")}
+        shown = {name: reader.of_pipeline(f"read/{name}") for name in ("gaps", "rewinds", "topics")}
         recorded = reader.recorded()
     if recorded is None:
         raise ActionNeeded(
@@ -56,7 +56,7 @@ def proof(
         )
     found.append(_broker(config, recorded, partitions, holes, embedded=embedded))
     if deep:
-        found.append(_deep(config, partitions, found[-1]))
+        found.append(_deep(config, partitions, found[-1], shown["topics"]))
     return {
         "ok": all(check["status"] != "failed" for check in found),
         "checks": found,
@@ -112,13 +112,16 @@ def _compared(
     )
 
 
-def _deep(config: Config, partitions: list[Any], broker: dict[str, str]) -> dict[str, str]:
+def _deep(config: Config, partitions: list[Any], broker: dict[str, str], topics: list[Any]) -> dict[str, str]:
     """The topic read again and compared record by record. Raises BrokerAway, because it was asked for."""
     if broker["status"] == "skipped":
         raise BrokerAway(broker["detail"], address=config.kafka.topic, hint="loader verify, without --deep")
     if broker["status"] == "failed":
         return {"name": "deep", "status": "skipped", "detail": "not while the check of the broker fails"}
     status, detail = _reread(config, partitions)
+    former = sum(topic["consumed"] for topic in topics[:-1])
+    if former:
+        detail += f"; {former:,} records of {len(topics) - 1} former topics cannot be read again"
     return {"name": "deep", "status": status, "detail": detail}
 
 

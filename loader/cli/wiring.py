@@ -47,6 +47,7 @@ class Bounds:
     accept_quarantine: bool = False
     new_warehouse: bool = False
     accept_loss: tuple[Span, ...] = ()
+    new_topic: str = ""
     embedded: bool = False  # the demo's in-process broker, which cannot tell topic ids
 
 
@@ -69,6 +70,7 @@ def stream(
         unreachable=_unreachable(config, batch_run=bounds.batch_run),
         new_warehouse=bounds.new_warehouse,
         accept_loss=bounds.accept_loss,
+        new_topic=bounds.new_topic,
     )
     tally = Tally(stop)
 

@@ -25,6 +25,7 @@ from confluent_kafka import (
 from confluent_kafka.admin import ConfigResource, OffsetSpec
 
 from loader.errors import LoaderError, TopicMissing, TopicReplaced
+from loader.guards import taking_over
 from loader.kafka.faults import WORDS, Health, action_needed, code_of
 from loader.kafka.settings import admin_settings, consumer_settings, make_admin, make_consumer
 from loader.model import Identity, LogRange
@@ -86,7 +87,7 @@ class Broker:
         now = self.identity()
         if known.topic_id and now.topic_id != known.topic_id:
             message = f"deleted and created again: the topic's id is {now.topic_id}, was {known.topic_id}"
-            raise TopicReplaced(message, address=self.topic)
+            raise TopicReplaced(message, address=self.topic, hint=taking_over(now))
         return now
 
     def log(self, partitions: Collection[int]) -> dict[int, LogRange]:

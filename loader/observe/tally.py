@@ -44,6 +44,9 @@ class Tally:
             gaps = [f"[{span.partition}]:{span.begin}-{span.end}" for span in receipt.spans]
             logger().warning("loss accepted", batch=receipt.batch, seq=receipt.seq, gaps=", ".join(gaps))
             return
+        if receipt.kind == "topic":
+            logger().warning("new topic", batch=receipt.batch, seq=receipt.seq, note=receipt.note)
+            return
         logger().info(
             "committed",
             batch=receipt.batch,

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from loader.errors import HeadMoved, OffsetsMoved
-from loader.model import Batch, Identity, Position, Receipt, Totals
+from loader.model import Batch, Identity, Position, Receipt, Span, Totals, new_batch_id
 
 
 @dataclass
@@ -53,27 +53,49 @@ class MemoryWarehouse:
     def __init__(self, shared: Shared | None = None, id_column: str = "order_id") -> None:
         self.shared = shared or Shared()
         self._id = id_column
+        self._generation: int | None = None  # of the topic, as this worker has seen it first
 
     def recorded(self) -> Identity | None:
-        """The identity given to `record` first."""
+        """The identity of the topic in force. Raises OffsetsMoved when another worker has taken it over."""
+        if self.shared.identity:
+            self._hold(self.shared.identity.generation)
         return self.shared.identity
 
     def offsets(self) -> dict[int, Position]:
-        """The committed offset of each partition."""
+        """The committed offset of each partition. Raises as `recorded`."""
+        self.recorded()
         return dict(self.shared.offsets)
+
+    def _hold(self, generation: int) -> None:
+        if self._generation not in {None, generation}:
+            message = "another worker has taken over a new topic"
+            raise OffsetsMoved(message)
+        self._generation = generation
 
     def record(self, identity: Identity, starts: Mapping[int, int]) -> None:
         """Keep the identity and the first offsets. Raises HeadMoved when they are there already."""
         if set(starts) & self.shared.offsets.keys():
             message = "the first offsets are recorded already"
             raise HeadMoved(message)
-        self.shared.identity = identity
+        self.shared.identity = replace(identity, generation=self._generation or 0)
         self.shared.offsets |= {partition: Position(offset) for partition, offset in starts.items()}
         self.shared.seq += 1
 
+    def take_over(self, identity: Identity, starts: Mapping[int, int], note: str) -> Receipt:
+        """Begin a new generation. Raises OffsetsMoved when another worker has done so."""
+        shared, before = self.shared, self.recorded()
+        self._generation = before.generation + 1 if before else 0
+        shared.identity = replace(identity, generation=self._generation)
+        shared.offsets = {partition: Position(offset) for partition, offset in starts.items()}
+        shared.seq += 1
+        spans = tuple(Span(partition, at, at) for partition, at in sorted(starts.items()))
+        receipt = Receipt(new_batch_id(), shared.seq, spans, Totals(), kind="topic", note=note)
+        shared.receipts.append(receipt)
+        return receipt
+
     def stage(self, batch: Batch) -> MemoryStaged:
         """Keep the batch."""
-        return MemoryStaged(batch)
+        return MemoryStaged(replace(batch, generation=self._generation or 0))
 
     def split(self, staged: MemoryStaged, before: MemorySplit | None = None) -> MemorySplit:
         """Sort the records into new, twin and refused, by what is committed now."""
@@ -105,8 +127,11 @@ class MemoryWarehouse:
         if shared.seq != split.seen:
             message = f"the head is {shared.seq}, not {split.seen}"
             raise HeadMoved(message)
-        if any(shared.offsets[span.partition].offset != span.begin for span in spans):
-            message = "a span does not begin at the committed offset"
+        in_force = shared.identity.generation if shared.identity else 0
+        if split.batch.generation != in_force or any(
+            shared.offsets[span.partition].offset != span.begin for span in spans
+        ):
+            message = "a span does not begin at the committed offset of this topic"
             raise OffsetsMoved(message)
         shared.seq += 1
         shared.offsets |= {span.partition: Position(span.end, span.epoch) for span in spans}

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from loader.errors import HeadMoved, OffsetsMoved, Restart
 from loader.failpoints import fail_point
-from loader.model import Receipt, Span
+from loader.model import Batch, Receipt, Span
 from loader.statements import statement
 from loader.warehouse.durable import kept_files
 from loader.warehouse.relations import registered
@@ -48,14 +48,14 @@ def commit(  # noqa: PLR0913 - what the ledger says of it
         if batch.kind == "retry":
             _settle_entries(cursor, pipeline, split)
         else:
-            _move_offsets(cursor, pipeline, batch.id, batch.spans)
+            _move_offsets(cursor, pipeline, batch)
         follow(split.seen + 1)
         for part in (*split.parts, *split.derived):
             append(cursor, part)
             fail_point("mid_insert")
-        facts = {"pipeline": pipeline, "batch": batch.id, "seq": split.seen + 1, "kind": batch.kind}
-        about = {"worker": worker, "contract": contract, "accepted": accepted}
-        sql = statement("load/insert_batch", **facts, **about)
+        facts = {"pipeline": pipeline, "batch": batch.id, "generation": batch.generation}
+        about = {"seq": split.seen + 1, "kind": batch.kind, "worker": worker, "contract": contract}
+        sql = statement("load/insert_batch", **facts, **about, accepted=accepted)
         drift = split.staged.drift
         found = [drift.looked_at, drift.as_json()]
         cursor.execute(sql, [str(split.file) if split.file else None, None, *found])
@@ -74,10 +74,9 @@ def take_head(cursor: duckdb.DuckDBPyConnection, seen: int) -> None:
         raise HeadMoved(message)
 
 
-def _move_offsets(
-    cursor: duckdb.DuckDBPyConnection, pipeline: str, batch: int, spans: tuple[Span, ...]
-) -> None:
-    moved = one(cursor.execute(statement("load/move_offsets", pipeline=pipeline, batch=batch)))
+def _move_offsets(cursor: duckdb.DuckDBPyConnection, pipeline: str, batch: Batch) -> None:
+    spans, facts = batch.spans, {"batch": batch.id, "generation": batch.generation}
+    moved = one(cursor.execute(statement("load/move_offsets", pipeline=pipeline, **facts)))
     if moved != len(spans):
         message = f"{len(spans) - moved} of {len(spans)} spans do not begin at the committed offset"
         raise OffsetsMoved(message)
@@ -85,7 +84,8 @@ def _move_offsets(
 
 def _settle_entries(cursor: duckdb.DuckDBPyConnection, pipeline: str, split: Split) -> None:
     """Note in each entry what became of it. Raises Restart when entries are not what was read."""
-    batch, facts = split.batch, {"pipeline": pipeline, "outcomes": names(split.batch)["outcomes"]}
+    batch = split.batch
+    facts = {"pipeline": pipeline, "generation": batch.generation, "outcomes": names(batch)["outcomes"]}
     changes = one(cursor.execute(statement("load/quarantine_changes", **facts), [batch.seen]))
     settled = one(cursor.execute(statement("load/settle_entries", **facts)))
     if changes or settled != batch.records.num_rows:

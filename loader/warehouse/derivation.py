@@ -82,6 +82,7 @@ class Which:
     ledger: str = ""
     upto: int = 0
     places: tuple[tuple[int, int], ...] = ()
+    former: str = ""
 
 
 def rows_of_target(contract: Contract, table: str, which: Which, more: str = "") -> str:

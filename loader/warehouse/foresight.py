@@ -15,7 +15,7 @@ import duckdb
 import pyarrow.parquet as pq
 
 from loader.contract import Contract
-from loader.model import Batch, Identity, size
+from loader.model import Batch, size
 from loader.statements import statement
 from loader.warehouse.attach import attach_empty, spill_folder, tidy, translated
 from loader.warehouse.follow import Follower
@@ -26,6 +26,7 @@ from loader.warehouse.opening import open_to_read
 from loader.warehouse.reading import Row, fetched
 from loader.warehouse.split import Part, Split, Splitter
 from loader.warehouse.stage import Stager, names
+from loader.warehouse.topics import Topics
 
 if TYPE_CHECKING:
     from loader.config import Config
@@ -69,8 +70,9 @@ class Foresight:
 
     def _look(self) -> None:
         self._follower.refuse_other_pairs()
-        self.recorded = self._recorded()
-        self.offsets = self._offsets()  # committed ones, by partition
+        topics = Topics(self._cursor, self._config.pipeline, self._config.table.name)
+        self.recorded = topics.recorded()
+        self.offsets = topics.offsets()  # committed ones, by partition
         self._recent = recent_share(self._cursor, self._config.pipeline)
         self._change = self._follower.foresee()
         if self._change is None:  # no table yet: then there is nothing to look up
@@ -86,14 +88,6 @@ class Foresight:
     def _close(self) -> None:
         self._cursor.close()
         self._home.close()
-
-    def _recorded(self) -> Identity | None:
-        row = self._cursor.execute(statement("load/recorded"), [self._config.pipeline]).fetchone()
-        return Identity(*row[:4]) if row else None
-
-    def _offsets(self) -> dict[int, int]:
-        rows = self._cursor.execute(statement("load/offsets"), [self._config.pipeline]).fetchall()
-        return {partition: offset for partition, offset, _ in rows}
 
     def table(self) -> dict[str, Any]:
         """The table that would be created, or what the next batch would change in it.

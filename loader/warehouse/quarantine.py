@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import duckdb
 import pyarrow as pa
 
-from loader.errors import ActionNeeded
+from loader.errors import ActionNeeded, HeadMoved
 from loader.failpoints import fail_point
 from loader.model import CHUNK_SCHEMA, Batch, Totals, new_batch_id
 from loader.statements import statement
@@ -23,7 +23,7 @@ from loader.warehouse.relations import registered
 from loader.warehouse.stage import Staged, names
 from loader.warehouse.store import DuckWarehouse
 from loader.warehouse.transaction import CommitFailed, one, transaction
-from loader.warehouse.wanted import Wanted
+from loader.warehouse.wanted import Place, Wanted
 
 if TYPE_CHECKING:
     from loader.config import Config
@@ -32,9 +32,6 @@ if TYPE_CHECKING:
 # syncs; and a change copies the bytes of its entries. One record may be larger.
 ENTRIES = 5_000
 ENTRY_BYTES = 16 << 20
-
-Place = tuple[int, int]
-"""Partition and offset of an entry."""
 
 
 class Quarantine(DuckWarehouse):
@@ -47,13 +44,18 @@ class Quarantine(DuckWarehouse):
         super().__init__(config, accept_quarantine=True)
 
     def groups(self, wanted: Wanted) -> list[pa.Table]:
-        """The positions of the entries that are wanted, in groups that one transaction can take."""
+        """The positions of the entries that are wanted, in groups that one transaction can take.
+
+        A group has one generation of the topic: in two of them a position may stand twice.
+        """
         with self._own_errors():
             sql = statement("read/quarantine_places", wanted=wanted.condition())
             found = self._commits.execute(sql, wanted.parameters(self._pipeline)).to_arrow_table()
         groups, begin, size = [], 0, 0
+        generations = found["generation"].to_pylist()
         for row, each in enumerate(found["bytes"].to_pylist()):
-            if row > begin and (size + each > ENTRY_BYTES or row - begin == ENTRIES):
+            full = size + each > ENTRY_BYTES or row - begin == ENTRIES
+            if row > begin and (full or generations[row] != generations[begin]):
                 groups.append(found.slice(begin, row - begin))
                 begin, size = row, 0
             size += each
@@ -61,10 +63,11 @@ class Quarantine(DuckWarehouse):
 
     def again(self, places: pa.Table) -> Batch:
         """Those entries of a group that are open still, as the batch of a retry."""
-        sql = statement("load/open_entries", places="places", pipeline=self._pipeline)
+        generation = _generation(places)
+        sql = statement("load/open_entries", places="places", pipeline=self._pipeline, generation=generation)
         with self._own_errors(), registered(self._commits, places=places), transaction(self._commits):
             seen, found = self._head(), self._commits.execute(sql).to_arrow_table()
-        return Batch(new_batch_id(), (), found.cast(CHUNK_SCHEMA), "retry", seen)
+        return Batch(new_batch_id(), (), found.cast(CHUNK_SCHEMA), "retry", seen, generation)
 
     def foresee(self, staged: Staged) -> tuple[Totals, dict[str, int]]:
         """What a commit would do by the warehouse as it is now, and why records would be refused again."""
@@ -86,35 +89,44 @@ class Quarantine(DuckWarehouse):
 
         Raises ActionNeeded when there is no such open entry.
         """
-        partition, offset = place
-        parameters = {"value": value, "partition": partition, "offset": offset}
+        where = {"pipeline": self._pipeline, **place._asdict()}
+        with self._own_errors():
+            row = self._commits.execute(statement("load/entry_state"), where).fetchone()
+        if row is None or row[0] != "open":
+            raise self._not_open(place, row)
+        parameters = {"value": value, **place._asdict(), "generation": row[1]}
 
         def change(cursor: duckdb.DuckDBPyConnection, _: int) -> int:
             sql = statement("load/edit_entry", pipeline=self._pipeline)
             if one(cursor.execute(sql, parameters)) != 1:
-                raise self._not_open(place)
+                message = "another writer settled the entry meanwhile"
+                raise HeadMoved(message)
             return 0
 
-        return self._change("edit", change)[0]
+        return self._change("edit", row[1], change)[0]
 
     def drop(self, places: pa.Table, note: str) -> int:
         """Settle the open entries of a group as dropped; how many there were."""
 
         def change(cursor: duckdb.DuckDBPyConnection, batch: int) -> int:
-            sql = statement("load/drop_entries", pipeline=self._pipeline, places="places", batch=batch)
+            names = {"pipeline": self._pipeline, "generation": _generation(places), "batch": batch}
+            sql = statement("load/drop_entries", places="places", **names)
             with registered(cursor, places=places):
                 return one(cursor.execute(sql))
 
-        return self._change("drop", change, note)[1]
+        return self._change("drop", _generation(places), change, note)[1]
 
-    def _not_open(self, place: Place) -> ActionNeeded:
-        row = self._commits.execute(statement("load/entry_state"), [self._pipeline, *place]).fetchone()
+    def _not_open(self, place: Place, row: tuple[str, int] | None) -> ActionNeeded:
         message = f"the entry is {row[0]}, not open" if row else "no such entry in the quarantine"
-        address = f"{self._config.kafka.topic}[{place[0]}]@{place[1]}"
+        address = f"{self._config.kafka.topic}[{place.partition}]@{place.offset}"
         return ActionNeeded(message, address=address, hint="loader quarantine list --state all")
 
     def _change(
-        self, kind: str, change: Callable[[duckdb.DuckDBPyConnection, int], int], note: str | None = None
+        self,
+        kind: str,
+        generation: int,
+        change: Callable[[duckdb.DuckDBPyConnection, int], int],
+        note: str | None = None,
     ) -> tuple[int, int]:
         """One transaction that changes entries; its batch, and how many of them stay refused by it.
 
@@ -126,10 +138,15 @@ class Quarantine(DuckWarehouse):
                 seen = self._head()
                 take_head(self._commits, seen)
                 changed = change(self._commits, batch)
-                self._note(batch, seen + 1, kind, note, consumed=changed, quarantined=changed)
+                self._note(batch, seen + 1, kind, note, generation, consumed=changed, quarantined=changed)
                 fail_point("before_commit")
         except CommitFailed as unknown:
             seen = self._settled(batch, unknown) - 1
         fail_point("after_commit")
         self._keep_up(seen + 1)
         return batch, changed
+
+
+def _generation(places: pa.Table) -> int:
+    """The one generation of a group."""
+    return int(places["generation"][0].as_py())

@@ -14,6 +14,7 @@ from loader.statements import quote_identifier, statement
 from loader.warehouse.attach import translated
 from loader.warehouse.follow import Follower
 from loader.warehouse.opening import nothing_there, open_to_read
+from loader.warehouse.topics import Topics
 from loader.warehouse.transaction import roll_back
 from loader.warehouse.wanted import Wanted
 
@@ -99,9 +100,8 @@ class Reader:
         return self.rows("read/trace_rows", given, **names, parts=parts, in_lake=in_lake)
 
     def recorded(self) -> Identity | None:
-        """The topic's identity as recorded at the first start; None where the pipeline is not known."""
-        row = self.home.execute(statement("load/recorded"), [self.config.pipeline]).fetchone()
-        return Identity(*row[:4]) if row else None
+        """The identity of the topic in force, as recorded; None where the pipeline is not known."""
+        return Topics(self.home, self.config.pipeline, self.config.table.name).recorded()
 
     def follower(self) -> Follower:
         """The target table beside the contract."""

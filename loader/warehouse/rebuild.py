@@ -83,7 +83,7 @@ class Rebuild(DuckWarehouse):
                 take_head(self._commits, seq - 1)
                 maker.put(remade, seq)
                 fail_point("mid_change")
-                self._note(batch, seq, "rebuild", table)
+                self._note(batch, seq, "rebuild", table, self._topics.in_force())
                 keep()
                 fail_point("before_commit")
         except CommitFailed as unknown:
@@ -102,7 +102,7 @@ class Rebuild(DuckWarehouse):
                 take_head(self._commits, seen)
                 self._commits.execute(statement("derive/forget"), [self._pipeline, table])
                 self._commits.execute(statement("derive/drop_table", table=table))
-                self._note(batch, seen + 1, "rebuild", f"{table} dropped")
+                self._note(batch, seen + 1, "rebuild", f"{table} dropped", self._topics.in_force())
         except CommitFailed as unknown:
             seen = self._settled(batch, unknown) - 1
         self._keep_up(seen + 1)

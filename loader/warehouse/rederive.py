@@ -29,7 +29,8 @@ from loader.warehouse.derivation import (
 class Rederiver:
     """Makes the derived tables of one pipeline anew, inside a transaction that only reads the lake.
 
-    Rows at or behind the places (partition, offset) are left out: they are about to go.
+    Rows at or behind the places (partition, offset) are left out: they are about to go, but for those of the
+    batches that the SELECT `former` gives.
     """
 
     cursor: duckdb.DuckDBPyConnection
@@ -37,6 +38,7 @@ class Rederiver:
     table: str
     contract: Contract
     places: tuple[tuple[int, int], ...] = ()
+    former: str = ""
 
     def anew(self, derivation: Derivation, name: str, batch: int, since: int | None = None) -> None:
         """Keep the whole table as `name`; `batch` is noted in rows that no single batch has written.
@@ -83,7 +85,7 @@ class Rederiver:
         self.cursor.execute(statement("load/drop_staging", name=one_batch))
 
     def _rows(self, *, batch: int = 0, ledger: str = "", upto: int = 0) -> str:
-        return rows_of_target(self.contract, self.table, Which(batch, ledger, upto, self.places))
+        return rows_of_target(self.contract, self.table, Which(batch, ledger, upto, self.places, self.former))
 
     def _run(self, name: str, /, **names: object) -> None:
         self.cursor.execute(statement(f"derive/{name}", **names))
@@ -97,6 +99,6 @@ class Rederiver:
 
     def first_undone(self) -> int | None:
         """The number of the first batch that loses a row; None where none does."""
-        sql = statement("derive/first_undone", table=self.table, places=self.places)
+        sql = statement("derive/first_undone", table=self.table, places=self.places, former=self.former)
         row = self.cursor.execute(sql).fetchone()
         return row[0] if row else None

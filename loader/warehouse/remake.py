@@ -40,13 +40,14 @@ class Remaker:
         batch: int,
         wanted: Iterable[Derivation],
         places: tuple[tuple[int, int], ...] = (),
+        former: str = "",
     ) -> list[Remade]:
-        """The tables as they are at the head `seen`; with places, without the rows that go there.
+        """The tables as they are at the head `seen`; with places, without the rows that go there: see Rederiver.
 
         Nothing where no row goes. Raises HeadMoved when it is another head, and as `Rederiver.anew`.
         """
         splitter = self.splitter
-        maker = Rederiver(self.cursor, splitter.pipeline, splitter.table, splitter.contract, places)
+        maker = Rederiver(self.cursor, splitter.pipeline, splitter.table, splitter.contract, places, former)
         with transaction(self.cursor):
             if one(self.cursor.execute(statement("load/head"))) != seen:
                 message = f"the head is not {seen} any more"

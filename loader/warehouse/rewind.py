@@ -79,8 +79,7 @@ class Undo(DuckWarehouse):
     def standing(self) -> dict[int, tuple[int, int]]:
         """Where each partition began, and where it stands now."""
         with self._own_errors():
-            rows = self._commits.execute(statement("rewind/standing"), [self._pipeline]).fetchall()
-        return {partition: (baseline, committed) for partition, baseline, committed in rows}
+            return self._topics.standing()
 
     def floors(self) -> dict[int, int]:
         """How far back a partition can be rewound; none where retention has removed nothing."""
@@ -125,7 +124,7 @@ class Undo(DuckWarehouse):
         data = self._config.warehouse.data_path if self._is_lake else None
         maker = Remaker(self._commits, self._splitter, self._deriver)
         with self._own_errors():
-            remade = maker.prepare(undoing.seen, batch, self._deriver.wanted, undoing.from_places())
+            remade = maker.prepare(undoing.seen, batch, self._deriver.wanted, undoing.from_places(), self._names()["former"])
         fail_point("before_begin")
         try:
             with (
@@ -155,19 +154,24 @@ class Undo(DuckWarehouse):
                 hint = f"loader rewind --to-offset {partition}:{floor} --yes"
                 raise ActionNeeded(message, address=address, hint=hint)
 
+    def _names(self) -> Row:
+        """What statements about a rewind need to know; `former` are the batches that it leaves alone."""
+        facts: Row = {"pipeline": self._pipeline, "generation": self._topics.in_force()}
+        former = statement("rewind/former", **facts) if facts["generation"] else ""
+        return {"table": self._table, "former": former, **facts}
+
     def _found(self, name: str) -> tuple[Row, ...]:
-        sql = statement(f"rewind/{name}", pipeline=self._pipeline, table=self._table)
+        sql = statement(f"rewind/{name}", **self._names())
         return tuple(fetched(self._commits.execute(sql)))
 
     def _remove(self, undoing: Undoing, batch: int) -> None:
-        places = undoing.from_places()
-        names = {"pipeline": self._pipeline, "places": places, "batch": batch}
+        names = {**self._names(), "places": undoing.from_places(), "batch": batch}
         run = self._commits.execute
         run(statement("rewind/keep_settled", **names))
-        run(statement("rewind/delete_rows", table=self._table, places=places))
+        run(statement("rewind/delete_rows", **names))
         fail_point("mid_change")
         for table in ("quarantine", "duplicates"):
-            run(statement("rewind/delete_control", table=table, **names))
+            run(statement("rewind/delete_control", **names, control=table))
         voided = one(run(statement("rewind/void_spans", **names)))
         with registered(self._commits, places=_places(undoing.places)):
             moved = one(run(statement("rewind/move_offsets", **names)))
@@ -180,8 +184,8 @@ class Undo(DuckWarehouse):
         note = ", ".join(range_text(self._config.kafka.topic, span) for span in spans)
         cuts = pa.Table.from_pylist(list(undoing.cuts), CUT)
         with registered(self._commits, cuts=cuts):
-            self._commits.execute(statement("rewind/insert_cuts", pipeline=self._pipeline, rewind=batch))
-        self._note(batch, undoing.seen + 1, "rewind", note, **undoing.undone())
+            self._commits.execute(statement("rewind/insert_cuts", **self._names(), rewind=batch))
+        self._note(batch, undoing.seen + 1, "rewind", note, self._topics.in_force(), **undoing.undone())
 
 
 def _places(rows: list[Row] | tuple[Row, ...]) -> pa.Table:

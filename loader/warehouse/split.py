@@ -293,6 +293,7 @@ class Splitter:
             **names(batch),
             "chunk": "chunk",
             "batch": batch.id,
+            "generation": batch.generation,
             "pipeline": self.pipeline,
             "topic": self.topic,
             "conflict": "conflict" if contract.on_conflict == "quarantine" else "kept_first",

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
-import pyarrow as pa
 
 from loader.contract import Contract
 from loader.errors import HeadMoved, Restart
-from loader.model import Batch, Identity, Position, Receipt
+from loader.failpoints import fail_point
+from loader.model import Batch, Identity, Position, Receipt, Span, Totals, new_batch_id
 from loader.statements import statement
 from loader.warehouse.attach import spill_folder, translated
 from loader.warehouse.change import Changes, own_errors
@@ -32,6 +33,7 @@ from loader.warehouse.rehearse import compile_checks
 from loader.warehouse.relations import registered
 from loader.warehouse.split import Split, Splitter
 from loader.warehouse.stage import Staged, Stager
+from loader.warehouse.topics import Topics
 from loader.warehouse.transaction import CommitFailed, one, transaction
 from loader.warehouse.upkeep import Upkeep
 
@@ -61,6 +63,7 @@ class DuckWarehouse:
         self._is_lake = config.warehouse.kind == "ducklake"
         self._lock = WriterLock(Path(f"{self._address}.lock"))
         self._worker = f"{socket.gethostname()}:{os.getpid()}"
+        self._generation: int | None = None  # to hold to when the warehouse is opened anew
         try:
             self._open()
         except (HeadMoved, CommitFailed) as race:
@@ -75,6 +78,7 @@ class DuckWarehouse:
             with self._turn():
                 self._home = open_warehouse(config.warehouse, int(config.limits.memory * DUCKDB_SHARE))
                 self._commits = self._home.cursor()
+                self._topics = Topics(self._commits, self._pipeline, self._table, self._generation)
                 facts = (self._pipeline, self._table, self._contract, self._worker)
                 self._follower = Follower(self._commits, *facts)
                 self._deriver = Deriver(self._commits, self._pipeline, self._table, self._contract, wanted)
@@ -139,44 +143,53 @@ class DuckWarehouse:
         return one(self._commits.execute(statement("load/head")))
 
     def recorded(self) -> Identity | None:
-        """The topic's identity at the first start; None for a new pipeline."""
+        """As the port says."""
         with self._own_errors():
-            row = self._commits.execute(statement("load/recorded"), [self._pipeline]).fetchone()
-        return Identity(*row[:4]) if row else None
+            return self._topics.recorded()
 
     def offsets(self) -> dict[int, Position]:
-        """The committed offset of every partition known so far."""
+        """As the port says."""
         with self._own_errors():
-            rows = self._commits.execute(statement("load/offsets"), [self._pipeline]).fetchall()
-        return {partition: Position(offset, epoch) for partition, offset, epoch in rows}
+            return self._topics.offsets()
 
     def record(self, identity: Identity, starts: Mapping[int, int]) -> None:
-        """Record identity and first offsets in one transaction. Raises HeadMoved, WarehouseMismatch."""
-        relation = pa.table({"partition": list(starts), "begin_offset": list(starts.values())})
-        with (
-            self._own_errors(),
-            self._turn(),
-            registered(self._commits, starts=relation),
-            transaction(self._commits),
-        ):
+        """As the port says; in one transaction. Raises WarehouseMismatch too."""
+        with self._beginning():
             take_head(self._commits, self._head())
             self._follower.refuse_other_pairs()
-            if set(starts) & self.offsets().keys():
-                message = "the first offsets are recorded already"
-                raise HeadMoved(message)
-            self._record_topic(identity)
-            self._commits.execute(statement("load/record_offset", pipeline=self._pipeline))
+            self._topics.record(identity, starts)
         self._sync_names()
 
-    def _record_topic(self, identity: Identity) -> None:
-        if self.recorded():
-            self._commits.execute(statement("load/grow_topic"), [identity.partitions, self._pipeline])
-            return
-        facts = [identity.cluster_id, identity.topic, identity.topic_id, identity.partitions]
-        self._commits.execute(statement("load/record_topic"), [self._pipeline, self._table, *facts])
+    def take_over(self, identity: Identity, starts: Mapping[int, int], note: str) -> Receipt:
+        """As the port says; in one transaction, with a row in the ledger."""
+        batch = new_batch_id()
+        with self._beginning():
+            seen = self._head()
+            take_head(self._commits, seen)
+            generation = self._topics.take_over(identity, starts, batch)
+            fail_point("mid_change")
+            self._note(batch, seen + 1, "topic", note, generation)
+            fail_point("before_commit")
+        self._sync_names()
+        fail_point("after_commit")
+        self._topics.generation = generation
+        spans = tuple(Span(partition, at, at) for partition, at in sorted(starts.items()))
+        return Receipt(batch, seen + 1, spans, Totals(), kind="topic", note=note)
+
+    @contextmanager
+    def _beginning(self) -> Iterator[None]:
+        """A transaction before the first read. Raises Restart when its outcome is not known."""
+        try:
+            with self._own_errors(), self._turn(), transaction(self._commits):
+                yield
+        except CommitFailed as unknown:
+            message = f"COMMIT of the first offsets failed: {unknown}"
+            raise Restart(message) from unknown
 
     def stage(self, batch: Batch) -> Staged:
         """Parse and check; may run in another thread than the rest."""
+        if batch.kind != "retry":  # which says of which topic its entries are
+            batch = replace(batch, generation=self._topics.generation or 0)
         with self._own_errors():
             return self._stager.stage(batch)
 
@@ -230,6 +243,7 @@ class DuckWarehouse:
         return split.receipt(self._settled(split.batch.id, unknown))
 
     def _settled(self, batch: int, unknown: CommitFailed) -> int:
+        self._generation = self._topics.generation
         self.close()
         self._open()
         self._bump_head()
@@ -251,11 +265,14 @@ class DuckWarehouse:
             else:
                 return
 
-    def _note(self, batch: int, seq: int, kind: str, note: str | None, **counts: int) -> None:
+    def _note(  # noqa: PLR0913 - what the ledger says of it
+        self, batch: int, seq: int, kind: str, note: str | None, generation: int, **counts: int
+    ) -> None:
         """The ledger's row of a change that is no load, inside its transaction."""
         row = dict.fromkeys(LEDGER.names, 0) | {"max_event_time": None} | counts
-        facts = {"pipeline": self._pipeline, "batch": batch, "seq": seq, "kind": kind}
-        sql = statement("load/insert_batch", **facts, worker=self._worker, contract=self._contract.digest())
+        facts = {"pipeline": self._pipeline, "batch": batch, "generation": generation}
+        about = {"seq": seq, "kind": kind, "worker": self._worker, "contract": self._contract.digest()}
+        sql = statement("load/insert_batch", **facts, **about)
         with registered(self._commits, ledger=pa.Table.from_pylist([row], LEDGER)):
             self._commits.execute(sql, [None, note, 0, None])
 

@@ -55,7 +55,11 @@ def _chain(reader: Reader) -> Check:
     rewinds = reader.of_pipeline("read/rewinds")
     voided = sum(row["spans"] for row in rewinds)
     (waiting,) = (row["records"] for row in reader.of_pipeline("read/waiting"))
+    topics = reader.of_pipeline("read/topics")
     notes = [
+        f"{len(topics)} topics, one after the other, the last since {topics[-1]['committed_at']}"
+        if topics[1:]
+        else "",
         f"accepted gaps: {gaps}" if gaps else "",
         f"{counted(voided, 'spans')} voided by {counted(len(rewinds), 'rewinds')}" if rewinds else "",
         f"duplicates that wait for a first record, which was undone: {waiting}" if waiting else "",

@@ -4,10 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from loader.statements import statement
 
 STATES = ("open", "loaded", "duplicate", "skipped", "dropped")
+
+
+class Place(NamedTuple):
+    """Where a record stood; `generation` None is the topic in force."""
+
+    partition: int
+    offset: int
+    generation: int | None = None
+
+    def __str__(self) -> str:
+        """As people write it: `2:1841`, or `2:1841#0` for a former topic."""
+        former = "" if self.generation is None else f"#{self.generation}"
+        return f"{self.partition}:{self.offset}{former}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +36,7 @@ class Wanted:
     partition: int | None = None
     id: str | None = None
     batch: int | None = None  # that refused the record, or the retry or drop that came to it last
-    places: tuple[tuple[int, int], ...] | None = None  # (partition, offset)
+    places: tuple[Place, ...] | None = None
 
     def condition(self) -> str:
         """The SQL condition, for the statements that take `wanted`."""
@@ -30,6 +44,6 @@ class Wanted:
 
     def parameters(self, pipeline: str) -> dict[str, object]:
         """What the condition's parameters stand for."""
-        places = None if self.places is None else [f"{at}:{offset}" for at, offset in self.places]
+        places = None if self.places is None else list(map(str, self.places))
         names = ("state", "reason", "column", "since", "until", "partition", "id", "batch")
         return {"pipeline": pipeline, "places": places, **{name: getattr(self, name) for name in names}}

@@ -1,2 +1,2 @@
--- Note that the topic has more partitions now. Parameters: partitions, pipeline.
-UPDATE lake.loader.topics SET partitions = ? WHERE pipeline = ?;
+-- Note that the topic has more partitions now. Parameters: partitions, pipeline, generation.
+UPDATE lake.loader.topics SET partitions = ? WHERE pipeline = ? AND generation = ?;

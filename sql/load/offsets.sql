@@ -1,3 +1,6 @@
--- The committed offset of every partition of the pipeline. Parameters: pipeline.
--- Output: partition, next_offset, leader_epoch.
-SELECT partition, next_offset, leader_epoch FROM lake.loader.offsets WHERE pipeline = ? ORDER BY partition;
+-- The committed offset of every partition of the pipeline's topic. Parameters: pipeline.
+-- Output: partition, next_offset, leader_epoch, generation (that is in force).
+SELECT partition, next_offset, leader_epoch, generation
+FROM lake.loader.offsets
+WHERE pipeline = $pipeline AND generation = (SELECT max(generation) FROM lake.loader.topics WHERE pipeline = $pipeline)
+ORDER BY partition;

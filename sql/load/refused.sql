@@ -20,7 +20,7 @@ WITH reasons AS (
     WHERE v.verdict = 'conflict'
 )
 SELECT
-    {{ pipeline | text }} AS pipeline, {{ batch }}::BIGINT AS batch, c.partition, c."offset", c.kafka_time::TIMESTAMPTZ AS kafka_time,
+    {{ pipeline | text }} AS pipeline, {{ generation }}::INTEGER AS generation, {{ batch }}::BIGINT AS batch, c.partition, c."offset", c.kafka_time::TIMESTAMPTZ AS kafka_time,
     c.key, c.value,
     CAST(to_json(list_transform(c.headers, lambda h: {'key': h.key, 'value': to_base64(h.value)})) AS VARCHAR) AS headers,
     r.id, r.reasons, 'open' AS state, CAST(NULL AS BLOB) AS edited, CAST(NULL AS TIMESTAMPTZ) AS edited_at,

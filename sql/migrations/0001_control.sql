@@ -6,9 +6,12 @@
 CREATE TABLE lake.loader.head (seq BIGINT NOT NULL);
 INSERT INTO lake.loader.head VALUES (0);
 
--- Which topic a pipeline was loaded from, and into which table.
+-- Which topics a pipeline was loaded from, and into which table: a row for each generation. A topic that was deleted
+-- and created again begins a new one; partition and offset name a record within its generation only.
 CREATE TABLE lake.loader.topics (
     pipeline VARCHAR NOT NULL,
+    generation INTEGER NOT NULL,      -- 0 is the first topic; the largest one is in force
+    batch BIGINT,                     -- of the ledger, from which on it is in force; NULL for the first
     target VARCHAR NOT NULL,
     cluster_id VARCHAR NOT NULL,      -- empty where the broker cannot tell
     topic VARCHAR NOT NULL,
@@ -19,8 +22,9 @@ CREATE TABLE lake.loader.topics (
 -- Where to go on: next_offset is the next record to read.
 CREATE TABLE lake.loader.offsets (
     pipeline VARCHAR NOT NULL,
+    generation INTEGER NOT NULL,
     partition INTEGER NOT NULL,
-    baseline BIGINT NOT NULL,         -- where the pipeline's first span begins
+    baseline BIGINT NOT NULL,         -- where the generation's first span begins
     next_offset BIGINT NOT NULL,
     leader_epoch INTEGER NOT NULL,    -- -1 where it is not known
     batch BIGINT                      -- the batch that set next_offset; NULL before the first
@@ -30,8 +34,9 @@ CREATE TABLE lake.loader.offsets (
 CREATE TABLE lake.loader.batches (
     pipeline VARCHAR NOT NULL,
     batch BIGINT NOT NULL,            -- unique and time-ordered: milliseconds * 2^22 + random bits
+    generation INTEGER NOT NULL,      -- of the topic that its records come from
     seq BIGINT NOT NULL,              -- the head's number that this commit got
-    kind VARCHAR NOT NULL,            -- load; accept (of a loss); rewind; rebuild (of derived tables); of quarantine entries: retry, edit, drop
+    kind VARCHAR NOT NULL,            -- load; accept (of a loss); topic (taken over); rewind; rebuild (of derived tables); of quarantine entries: retry, edit, drop
     committed_at TIMESTAMPTZ NOT NULL,
     worker VARCHAR NOT NULL,          -- host:process of the writer
     contract VARCHAR NOT NULL,        -- digest of the contract that the batch was checked against
@@ -43,7 +48,7 @@ CREATE TABLE lake.loader.batches (
     holes BIGINT NOT NULL,
     max_event_time TIMESTAMPTZ,       -- of the loaded rows
     file VARCHAR,                     -- the Parquet file of the loaded rows, where there is one
-    note VARCHAR,                     -- why somebody dropped entries; what was rewound or rebuilt
+    note VARCHAR,                     -- why somebody dropped entries; what was rewound or rebuilt; which topic came
     looked_at BIGINT NOT NULL,        -- records that were looked at for unknown fields: a sample
     unknown_fields VARCHAR,           -- JSON: [{"field", "records", "partition", "offset"}, …]; NULL where there was none
     accepted BOOLEAN NOT NULL         -- loaded with --accept-quarantine: it does not weigh in later for limits.quarantine
@@ -54,6 +59,7 @@ CREATE TABLE lake.loader.batches (
 -- end_offset - begin_offset = consumed + holes.
 CREATE TABLE lake.loader.spans (
     pipeline VARCHAR NOT NULL,
+    generation INTEGER NOT NULL,
     batch BIGINT NOT NULL,
     partition INTEGER NOT NULL,
     begin_offset BIGINT NOT NULL,
@@ -91,6 +97,7 @@ CREATE TABLE lake.loader.contracts (
 -- Refused records, whole, with the reasons. Rows change state; they are never deleted.
 CREATE TABLE lake.loader.quarantine (
     pipeline VARCHAR NOT NULL,
+    generation INTEGER NOT NULL,
     batch BIGINT NOT NULL,
     partition INTEGER NOT NULL,
     "offset" BIGINT NOT NULL,
@@ -109,6 +116,7 @@ CREATE TABLE lake.loader.quarantine (
 -- Records whose id was there already, and where the first one stands.
 CREATE TABLE lake.loader.duplicates (
     pipeline VARCHAR NOT NULL,
+    generation INTEGER NOT NULL,      -- of the record; the first one's is that of first_batch
     batch BIGINT NOT NULL,
     partition INTEGER NOT NULL,
     "offset" BIGINT NOT NULL,

@@ -3,24 +3,28 @@
 -- retried one whose entry retention has removed. What it removed is in no place, before the last that it removed.
 -- Input: {{ staging }} (the records parsed anew), relation {{ chunk }} (as they came), the
 -- digest {{ contract }} of the contract that parsed them.
--- Parameters: pipeline, partition, begin, end.
+-- Parameters: pipeline, generation, partition, begin, end.
 -- Output: place, problem (NULL when all is well), records, and partition and offset of the first.
 WITH loaded AS (
     SELECT t.*, b.contract = {{ contract | text }} AS is_ours, b.kind = 'retry' AS is_retried
     FROM lake.main.{{ table | ident }} AS t
     LEFT JOIN lake.loader.batches AS b ON b.pipeline = $pipeline AND b.batch = t._batch
     WHERE t._partition = $partition AND t._offset >= $begin AND t._offset < $end
+        AND coalesce(b.generation, $generation) = $generation
 ),
 refused AS (
     SELECT * FROM lake.loader.quarantine
-    WHERE pipeline = $pipeline AND partition = $partition AND "offset" >= $begin AND "offset" < $end
+    WHERE pipeline = $pipeline AND generation = $generation AND partition = $partition
+        AND "offset" >= $begin AND "offset" < $end
 ),
 repeated AS (
     SELECT * FROM lake.loader.duplicates
-    WHERE pipeline = $pipeline AND partition = $partition AND "offset" >= $begin AND "offset" < $end
+    WHERE pipeline = $pipeline AND generation = $generation AND partition = $partition
+        AND "offset" >= $begin AND "offset" < $end
 ),
 removed AS (
-    SELECT max(end_offset) AS floor FROM lake.loader.removed WHERE pipeline = $pipeline AND partition = $partition
+    SELECT max(end_offset) AS floor
+    FROM lake.loader.removed WHERE pipeline = $pipeline AND generation = $generation AND partition = $partition
 ),
 -- one row per record and place
 found AS (

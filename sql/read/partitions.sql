@@ -1,10 +1,14 @@
--- The sums of each partition, from its baseline to its committed offset, with each record that a retry took out of
--- quarantine in its new place. Accepted gaps are holes; what was undone does not count, what retention removed does.
+-- The sums of each partition of the topic in force, from its baseline to its committed offset, with each record that a
+-- retry took out of quarantine in its new place. Accepted gaps are holes; what was undone does not count, what retention
+-- removed does.
 -- Parameters: pipeline. Output: partition, begin, end, consumed, loaded, duplicates, quarantined, skipped, holes.
-WITH settled AS (
-    SELECT partition, state, 1 AS records FROM lake.loader.quarantine WHERE pipeline = $pipeline
+WITH in_force AS (
+    SELECT max(generation) AS generation FROM lake.loader.topics WHERE pipeline = $pipeline
+),
+settled AS (
+    SELECT generation, partition, state, 1 AS records FROM lake.loader.quarantine WHERE pipeline = $pipeline
     UNION ALL
-    SELECT partition, state, records FROM lake.loader.removed WHERE pipeline = $pipeline
+    SELECT generation, partition, state, records FROM lake.loader.removed WHERE pipeline = $pipeline
 ),
 retried AS (
     SELECT
@@ -12,13 +16,14 @@ retried AS (
         coalesce(sum(records) FILTER (WHERE state = 'duplicate'), 0)::BIGINT AS duplicates,
         coalesce(sum(records) FILTER (WHERE state = 'skipped'), 0)::BIGINT AS skipped
     FROM settled
+    WHERE generation = (FROM in_force)
     GROUP BY partition
 ),
 standing AS (
-    SELECT partition, consumed, loaded, duplicates, quarantined, skipped, holes
+    SELECT generation, partition, consumed, loaded, duplicates, quarantined, skipped, holes
     FROM lake.loader.spans WHERE pipeline = $pipeline AND voided_by IS NULL
     UNION ALL
-    SELECT partition, consumed, loaded, duplicates, quarantined, skipped, holes
+    SELECT generation, partition, consumed, loaded, duplicates, quarantined, skipped, holes
     FROM lake.loader.folded WHERE pipeline = $pipeline
 ),
 spans AS (
@@ -26,6 +31,7 @@ spans AS (
         partition, sum(consumed)::BIGINT AS consumed, sum(loaded)::BIGINT AS loaded, sum(duplicates)::BIGINT AS duplicates,
         sum(quarantined)::BIGINT AS quarantined, sum(skipped)::BIGINT AS skipped, sum(holes)::BIGINT AS holes
     FROM standing
+    WHERE generation = (FROM in_force)
     GROUP BY partition
 )
 SELECT
@@ -37,5 +43,5 @@ SELECT
 FROM lake.loader.offsets AS o
 LEFT JOIN spans AS s ON s.partition = o.partition
 LEFT JOIN retried AS r ON r.partition = o.partition
-WHERE o.pipeline = $pipeline
+WHERE o.pipeline = $pipeline AND o.generation = (FROM in_force)
 ORDER BY o.partition;

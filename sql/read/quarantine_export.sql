@@ -6,4 +6,4 @@ SELECT
     edited IS NOT NULL AS is_edited, CASE WHEN edited IS NOT NULL THEN value END AS original
 FROM lake.loader.quarantine
 WHERE {{ wanted }}
-ORDER BY partition, "offset";
+ORDER BY generation, partition, "offset";

@@ -1,7 +1,7 @@
 -- The duplicates of one id, and where the first one stands. Parameters: pipeline, id (its parts joined with |).
--- Output: partition, offset, batch, committed_at (ISO, UTC), first_partition, first_offset, first_batch.
+-- Output: generation, partition, offset, batch, committed_at (ISO, UTC), first_partition, first_offset, first_batch.
 SELECT
-    d.partition, d."offset", d.batch, strftime(b.committed_at, '%Y-%m-%dT%H:%M:%S.%gZ') AS committed_at,
+    d.generation, d.partition, d."offset", d.batch, strftime(b.committed_at, '%Y-%m-%dT%H:%M:%S.%gZ') AS committed_at,
     d.first_partition, d.first_offset, d.first_batch
 FROM lake.loader.duplicates AS d
 LEFT JOIN lake.loader.batches AS b ON b.pipeline = d.pipeline AND b.batch = d.batch

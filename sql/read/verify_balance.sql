@@ -59,9 +59,9 @@ SELECT batch, NULL, 'consumed is not the sum of its places' AS problem
 FROM lake.loader.batches
 WHERE pipeline = $pipeline AND consumed <> loaded + duplicates + quarantined + skipped
 UNION ALL
-SELECT s.batch, s.partition, 'a span without its batch'
+SELECT s.batch, s.partition, 'a span without its batch, or of another generation'
 FROM lake.loader.spans AS s
-ANTI JOIN lake.loader.batches AS b ON b.pipeline = s.pipeline AND b.batch = s.batch
+ANTI JOIN lake.loader.batches AS b ON b.pipeline = s.pipeline AND b.batch = s.batch AND b.generation = s.generation
 WHERE s.pipeline = $pipeline
 UNION ALL
 SELECT s.batch, s.partition, 'a span that was voided or cut by no rewind'

@@ -1,55 +1,64 @@
 -- Check 3: what stands in the tables is what the ledger says, per batch and partition. For a retry or drop the
 -- quarantine says it, entry by entry, and the ledger the sums, with the entries that were undone since. What retention
--- removed counts as found; batches whose spans it folded are compared together, as batch 0.
--- Parameters: pipeline. Output: place, batch, partition, found, expected; no row when all is well.
-WITH folded AS (
-    SELECT batch FROM lake.loader.batches
-    WHERE pipeline = $pipeline AND kind = 'load'
-        AND seq <= (SELECT max(seq) FROM lake.loader.folded WHERE pipeline = $pipeline)
+-- removed counts as found; batches whose spans it folded are compared together, as batch 0 of their generation.
+-- Parameters: pipeline. Output: place, generation (NULL for the first), batch, partition, found, expected; no row when
+-- all is well.
+WITH ledger AS (
+    SELECT
+        batch, generation, kind = 'load' AND seq <= coalesce(
+            (SELECT max(seq) FROM lake.loader.folded WHERE pipeline = $pipeline), 0) AS is_folded
+    FROM lake.loader.batches
+    WHERE pipeline = $pipeline
 ),
 stands AS (
-    SELECT 'loaded' AS place, _batch AS batch, _partition AS partition, count(*) AS records
+    SELECT 'loaded' AS place, NULL::INTEGER AS generation, _batch AS batch, _partition AS partition, count(*) AS records
     FROM lake.main.{{ table | ident }} GROUP BY ALL
     UNION ALL
-    SELECT 'quarantined', batch, partition, count(*)
+    SELECT 'quarantined', generation, batch, partition, count(*)
     FROM lake.loader.quarantine WHERE pipeline = $pipeline GROUP BY ALL
     UNION ALL
-    SELECT 'duplicates', batch, partition, count(*)
+    SELECT 'duplicates', generation, batch, partition, count(*)
     FROM lake.loader.duplicates WHERE pipeline = $pipeline GROUP BY ALL
     UNION ALL
-    SELECT place, batch, partition, records FROM lake.loader.removed WHERE pipeline = $pipeline
+    SELECT place, generation, batch, partition, records FROM lake.loader.removed WHERE pipeline = $pipeline
 ),
 found AS (
     SELECT
-        place, CASE WHEN f.batch IS NULL THEN s.batch ELSE 0 END AS batch, partition, sum(records)::BIGINT AS records
+        place, coalesce(s.generation, l.generation) AS generation,
+        CASE WHEN l.is_folded THEN 0 ELSE s.batch END AS batch, partition, sum(records)::BIGINT AS records
     FROM stands AS s
-    LEFT JOIN folded AS f ON f.batch = s.batch
+    LEFT JOIN ledger AS l ON l.batch = s.batch
     GROUP BY ALL
 ),
 settled AS (
-    SELECT CASE state WHEN 'duplicate' THEN 'duplicates' ELSE state END AS place, batch, partition, sum(records)::BIGINT AS records
+    SELECT
+        CASE state WHEN 'duplicate' THEN 'duplicates' ELSE state END AS place, generation, batch, partition,
+        sum(records)::BIGINT AS records
     FROM (
-        SELECT state, changed_by AS batch, partition, 1 AS records
+        SELECT state, generation, changed_by AS batch, partition, 1 AS records
         FROM lake.loader.quarantine WHERE pipeline = $pipeline AND state <> 'open'
         UNION ALL
-        SELECT state, settled_by, partition, records
+        SELECT state, generation, settled_by, partition, records
         FROM lake.loader.removed WHERE pipeline = $pipeline AND place = 'quarantined'
     )
     GROUP BY ALL
 ),
 expected AS (
-    UNPIVOT (SELECT batch, partition, loaded, quarantined, duplicates FROM lake.loader.spans WHERE pipeline = $pipeline AND voided_by IS NULL)
+    UNPIVOT (
+        SELECT generation, batch, partition, loaded, quarantined, duplicates
+        FROM lake.loader.spans WHERE pipeline = $pipeline AND voided_by IS NULL
+    )
     ON loaded, quarantined, duplicates INTO NAME place VALUE records
     UNION ALL
     UNPIVOT (
         SELECT
-            0::BIGINT AS batch, partition, sum(loaded)::BIGINT AS loaded, sum(quarantined)::BIGINT AS quarantined,
+            generation, 0::BIGINT AS batch, partition, sum(loaded)::BIGINT AS loaded, sum(quarantined)::BIGINT AS quarantined,
             sum(duplicates)::BIGINT AS duplicates
-        FROM lake.loader.folded WHERE pipeline = $pipeline GROUP BY partition
+        FROM lake.loader.folded WHERE pipeline = $pipeline GROUP BY generation, partition
     )
     ON loaded, quarantined, duplicates INTO NAME place VALUE records
     UNION ALL
-    SELECT batch, partition, place, records FROM settled WHERE place IN ('loaded', 'duplicates')
+    SELECT generation, batch, partition, place, records FROM settled WHERE place IN ('loaded', 'duplicates')
 ),
 sums AS (
     UNPIVOT (
@@ -59,12 +68,12 @@ sums AS (
     )
     ON loaded, duplicates, skipped, dropped INTO NAME place VALUE records
 )
-SELECT place, batch, partition, coalesce(f.records, 0) AS found, coalesce(e.records, 0) AS expected
+SELECT place, nullif(generation, 0) AS generation, batch, partition, coalesce(f.records, 0) AS found, coalesce(e.records, 0) AS expected
 FROM found AS f
-FULL JOIN (FROM expected WHERE records > 0) AS e USING (place, batch, partition)
+FULL JOIN (FROM expected WHERE records > 0) AS e USING (place, generation, batch, partition)
 WHERE coalesce(f.records, 0) <> coalesce(e.records, 0)
 UNION ALL
-SELECT 'quarantine entries: ' || place, batch, NULL, coalesce(f.records, 0), coalesce(e.records, 0)
+SELECT 'quarantine entries: ' || place, NULL, batch, NULL, coalesce(f.records, 0), coalesce(e.records, 0)
 FROM (
     SELECT place, batch, sum(records)::BIGINT AS records
     FROM (

@@ -12,14 +12,14 @@ pieces AS (
     WHERE s.pipeline = $pipeline AND s.voided_by IS NULL
 ),
 parted AS (
-    SELECT *, sum(is_loss::INTEGER) OVER (PARTITION BY partition ORDER BY begin_offset) AS part FROM pieces
+    SELECT *, sum(is_loss::INTEGER) OVER (PARTITION BY generation, partition ORDER BY begin_offset) AS part FROM pieces
 )
 SELECT
-    CAST($pipeline AS VARCHAR) AS pipeline, CAST($seq AS BIGINT) AS seq, partition, min(begin_offset) AS begin_offset,
+    CAST($pipeline AS VARCHAR) AS pipeline, generation, CAST($seq AS BIGINT) AS seq, partition, min(begin_offset) AS begin_offset,
     max(end_offset) AS end_offset, sum(consumed)::BIGINT AS consumed, sum(loaded)::BIGINT AS loaded,
     sum(duplicates)::BIGINT AS duplicates, sum(quarantined)::BIGINT AS quarantined, sum(skipped)::BIGINT AS skipped,
     sum(holes)::BIGINT AS holes, max(max_event_time) AS max_event_time
 FROM parted
 WHERE NOT is_loss
-GROUP BY partition, part
-ORDER BY partition, begin_offset;
+GROUP BY generation, partition, part
+ORDER BY generation, partition, begin_offset;

@@ -3,4 +3,4 @@
 UPDATE lake.loader.offsets AS o
 SET next_offset = p.place, leader_epoch = -1, batch = {{ batch }}
 FROM places AS p
-WHERE o.pipeline = {{ pipeline | text }} AND o.partition = p.partition AND o.next_offset = p.committed;
+WHERE o.pipeline = {{ pipeline | text }} AND o.generation = {{ generation }} AND o.partition = p.partition AND o.next_offset = p.committed;

@@ -3,10 +3,10 @@
 -- Input: relation `places` (partition, place). Output: batch, partition, place, begin_offset, end_offset, consumed,
 -- loaded, duplicates, quarantined, skipped, holes, kept_loaded, kept_duplicates, kept_quarantined.
 WITH hit AS (
-    SELECT s.* EXCLUDE (pipeline, voided_by, cut_by), p.place
+    SELECT s.* EXCLUDE (pipeline, generation, voided_by, cut_by), p.place
     FROM lake.loader.spans AS s
     JOIN places AS p ON p.partition = s.partition
-    WHERE s.pipeline = {{ pipeline | text }} AND s.voided_by IS NULL AND s.end_offset > p.place
+    WHERE s.pipeline = {{ pipeline | text }} AND s.generation = {{ generation }} AND s.voided_by IS NULL AND s.end_offset > p.place
 ),
 found AS (
     SELECT _batch AS batch, _partition AS partition, _offset AS "offset", 'loaded' AS state, 1 AS records FROM lake.main.{{ table | ident }}

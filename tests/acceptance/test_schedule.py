@@ -148,6 +148,8 @@ def test_two_schedulers_never_run_two_jobs_at_once(kafka: str, topic: MakeTopic,
         ("", "no job is configured"),
         (OFTEN + 'args = ["--max-second", "5"]\n', "--max-second"),
         (OFTEN + 'args = ["--help"]\n', "--help"),
+        (OFTEN + 'args = ["--new-topic", "x1cmDHjVQwi6IRnTbfYAOA"]\n', "--new-topic is for one run"),
+        (OFTEN + 'args = ["--accept-loss", "orders[0]:1-2"]\n', "--accept-loss is for one run"),
     ],
 )
 def test_a_schedule_that_cannot_run_is_exit_2(cli: Cli, jobs: str, told: str) -> None:

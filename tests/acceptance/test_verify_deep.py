@@ -15,7 +15,7 @@ from tests.servers.command import Cli
 from tests.servers.topics import Message
 
 TWICE = """INSERT INTO lake.loader.duplicates
-SELECT 'orders', _batch, _partition, _offset, order_id, 0, 0, 0, false
+SELECT 'orders', 0, _batch, _partition, _offset, order_id, 0, 0, 0, false
 FROM lake.main.orders WHERE _offset = {row}"""
 
 

@@ -24,7 +24,7 @@ from loader.warehouse.retry import TRIES, drop, edit, retry
 from loader.warehouse.store import DuckWarehouse
 from loader.warehouse.transaction import CommitFailed
 from loader.warehouse.verify import checks
-from loader.warehouse.wanted import Wanted
+from loader.warehouse.wanted import Place, Wanted
 from tests.making import KINDS, ORDER_COLUMNS, batch, make_config, order, records
 
 FIRST = [
@@ -157,9 +157,9 @@ def test_a_mended_contract_loads_whole_reasons_at_once(bench: Bench) -> None:
 
 def test_an_edited_record_is_loaded_and_the_original_kept(bench: Bench) -> None:
     """The edited value becomes the row; the original bytes and the first reasons stay in the entry."""
-    bench.change(lambda q: edit(q, (0, 2), order(3), never))
+    bench.change(lambda q: edit(q, Place(0, 2), order(3), never))
     assert bench.states()[2] == "open"
-    assert bench.retry(Wanted(places=((0, 2),))).totals.loaded == 1
+    assert bench.retry(Wanted(places=(Place(0, 2),))).totals.loaded == 1
     [(state, value, edited)] = bench.rows(
         'SELECT state, value, edited FROM lake.loader.quarantine WHERE "offset" = 2'
     )
@@ -170,12 +170,12 @@ def test_an_edited_record_is_loaded_and_the_original_kept(bench: Bench) -> None:
 def test_an_edit_can_be_wrong_again_and_be_forgotten(bench: Bench) -> None:
     """Refused again: open, with the new reasons. Back to the original: the old ones, at the next retry."""
     bench.change(
-        lambda q: edit(q, (0, 3), b'{"order_id": "E", "timestamp": "2026-03-03", "amount": 1}', never)
+        lambda q: edit(q, Place(0, 3), b'{"order_id": "E", "timestamp": "2026-03-03", "amount": 1}', never)
     )
-    assert bench.retry(Wanted(places=((0, 3),))).reasons == {"timestamp: type": 1}
+    assert bench.retry(Wanted(places=(Place(0, 3),))).reasons == {"timestamp: type": 1}
     assert bench.rows('SELECT id FROM lake.loader.quarantine WHERE "offset" = 3') == [("E",)]
-    bench.change(lambda q: edit(q, (0, 3), None, never))
-    assert bench.retry(Wanted(places=((0, 3),))).reasons == {"json": 1}
+    bench.change(lambda q: edit(q, Place(0, 3), None, never))
+    assert bench.retry(Wanted(places=(Place(0, 3),))).reasons == {"json": 1}
     assert bench.rows('SELECT edited, edited_at FROM lake.loader.quarantine WHERE "offset" = 3') == [
         (None, None)
     ]
@@ -183,7 +183,7 @@ def test_an_edit_can_be_wrong_again_and_be_forgotten(bench: Bench) -> None:
 
 def test_a_twin_becomes_a_duplicate_and_a_conflict_stays(bench: Bench) -> None:
     """An entry that says the same as a row is counted as a duplicate of it; one that differs stays open."""
-    bench.change(lambda q: edit(q, (0, 1), order(1), never))
+    bench.change(lambda q: edit(q, Place(0, 1), order(1), never))
     result = bench.retry()
     assert (result.totals.duplicates, result.totals.loaded) == (1, 0)
     assert bench.states()[1] == "duplicate"
@@ -196,9 +196,9 @@ def test_a_twin_becomes_a_duplicate_and_a_conflict_stays(bench: Bench) -> None:
 
 def test_two_entries_with_one_id_are_one_row(bench: Bench) -> None:
     """Inside a retry the first position wins, as inside a batch."""
-    bench.change(lambda q: edit(q, (0, 2), order(9), never))
-    bench.change(lambda q: edit(q, (0, 3), order(9), never))
-    bench.change(lambda q: edit(q, (0, 6), order(9, amount=1), never))
+    bench.change(lambda q: edit(q, Place(0, 2), order(9), never))
+    bench.change(lambda q: edit(q, Place(0, 3), order(9), never))
+    bench.change(lambda q: edit(q, Place(0, 6), order(9, amount=1), never))
     result = bench.retry()
     assert (result.totals.loaded, result.totals.duplicates) == (1, 1)
     assert [bench.states()[number] for number in (2, 3, 6)] == ["loaded", "duplicate", "open"]
@@ -215,8 +215,8 @@ def test_a_tombstone_is_skipped_where_the_contract_now_says_so(bench: Bench) -> 
 
 def test_a_load_after_a_retry_knows_its_rows(bench: Bench) -> None:
     """A later record with the id of a retried row is a twin or a conflict of it, and says where it stands."""
-    bench.change(lambda q: edit(q, (0, 2), order(3), never))
-    bench.retry(Wanted(places=((0, 2),)))
+    bench.change(lambda q: edit(q, Place(0, 2), order(3), never))
+    bench.retry(Wanted(places=(Place(0, 2),)))
     bench.load((1, 0, [order(3), order(3, amount=9)]))
     bench.verify()
     assert bench.rows("SELECT first_partition, first_offset FROM lake.loader.duplicates") == [(0, 2)]
@@ -225,7 +225,7 @@ def test_a_load_after_a_retry_knows_its_rows(bench: Bench) -> None:
 
 def test_a_dry_run_changes_nothing(bench: Bench) -> None:
     """It says what a retry would do; no row, no ledger entry, no file comes of it."""
-    bench.change(lambda q: edit(q, (0, 2), order(3), never))
+    bench.change(lambda q: edit(q, Place(0, 2), order(3), never))
     folder = bench.config.warehouse.file.parent
     before = bench.rows("FROM lake.loader.head"), bench.states(), sorted(folder.rglob("*.parquet"))
     foreseen = bench.retry(dry_run=True)
@@ -256,7 +256,7 @@ def test_key_headers_and_nested_values_survive_the_way_round(tmp_path: Path) -> 
             made = Batch(new_batch_id(), (Span(0, 0, 1),), table)
             warehouse.commit(warehouse.split(warehouse.stage(made)))
         bench.verify()
-        bench.change(lambda q: edit(q, (0, 0), order(1, tags=["it's", "b"]), never))
+        bench.change(lambda q: edit(q, Place(0, 0), order(1, tags=["it's", "b"]), never))
         assert bench.retry().totals.loaded == 1
         assert bench.rows('SELECT who, source, epoch_ms("at"), tags FROM lake.orders') == [
             ("kéy", "web", 1_772_000_000_000, ["it's", "b"])
@@ -302,12 +302,12 @@ def test_an_edit_between_reading_and_commit_is_not_overlooked(bench: Bench) -> N
         def stage_late(made: Batch) -> Any:
             staged = stage(made)
             if not waits:
-                quarantine.edit((0, 2), order(3, amount=33))
+                quarantine.edit(Place(0, 2), order(3, amount=33))
             return staged
 
-        quarantine.edit((0, 2), order(3, amount=3))
+        quarantine.edit(Place(0, 2), order(3, amount=3))
         quarantine.stage = stage_late  # type: ignore[method-assign]
-        result = retry(quarantine, Wanted(places=((0, 2),)), waits.append)
+        result = retry(quarantine, Wanted(places=(Place(0, 2),)), waits.append)
     assert (result.totals.loaded, len(waits)) == (1, 1)
     assert bench.rows("SELECT amount::INTEGER FROM lake.orders WHERE _offset = 2") == [(33,)]
 
@@ -315,8 +315,8 @@ def test_an_edit_between_reading_and_commit_is_not_overlooked(bench: Bench) -> N
 def test_a_load_between_reading_and_commit_is_seen(bench: Bench) -> None:
     """A load that commits the id first makes the entry a twin: it is split again, not read again."""
     with closing(Quarantine(bench.config)) as quarantine:
-        quarantine.edit((0, 2), order(3))
-        staged = quarantine.stage(quarantine.again(quarantine.groups(Wanted(places=((0, 2),)))[0]))
+        quarantine.edit(Place(0, 2), order(3))
+        staged = quarantine.stage(quarantine.again(quarantine.groups(Wanted(places=(Place(0, 2),)))[0]))
         split = quarantine.split(staged)
         quarantine.commit(quarantine.split(quarantine.stage(batch((1, 0, [order(3)])))))
         receipt = quarantine.commit(quarantine.split(staged, split))
@@ -331,7 +331,7 @@ def test_it_gives_up_when_others_are_always_first(bench: Bench) -> None:
         stage = quarantine.stage
 
         def disturbed(made: Batch) -> Any:
-            quarantine.edit((0, 2), order(3, amount=len(waits)))
+            quarantine.edit(Place(0, 2), order(3, amount=len(waits)))
             return stage(made)
 
         quarantine.stage = disturbed  # type: ignore[method-assign]
@@ -371,12 +371,12 @@ def test_an_unknown_outcome_is_settled(bench: Bench, monkeypatch: pytest.MonkeyP
 
 def test_only_open_entries_can_be_edited(bench: Bench) -> None:
     """What became a row, and what was never refused, is not edited."""
-    bench.change(lambda q: drop(q, Wanted(places=((0, 3),)), "junk", never))
+    bench.change(lambda q: drop(q, Wanted(places=(Place(0, 3),)), "junk", never))
     with closing(Quarantine(bench.config)) as quarantine:
         with pytest.raises(ActionNeeded, match="the entry is dropped, not open"):
-            edit(quarantine, (0, 3), b"{}", never)
+            edit(quarantine, Place(0, 3), b"{}", never)
         with pytest.raises(ActionNeeded, match="no such entry"):
-            edit(quarantine, (0, 0), b"{}", never)
+            edit(quarantine, Place(0, 0), b"{}", never)
     assert bench.rows("SELECT count(*) FROM lake.loader.batches WHERE kind = 'edit'") == [(0,)]
 
 
@@ -418,7 +418,7 @@ NOON = datetime.fromtimestamp(1_772_000_000, UTC)
         (Wanted(column="timestamp", reason="amount: type"), []),
         (Wanted(id="ORD000001"), [5]),
         (Wanted(partition=1), []),
-        (Wanted(places=((0, 4), (0, 6), (1, 3))), [4, 6]),
+        (Wanted(places=(Place(0, 4), Place(0, 6), Place(1, 3))), [4, 6]),
         (Wanted(since=NOON + timedelta(milliseconds=4)), [4, 5, 6]),
         (Wanted(until=NOON + timedelta(milliseconds=2)), [1]),
         (Wanted(batch=1), []),
@@ -440,7 +440,7 @@ def test_filters(untouched: Bench, wanted: Wanted, offsets: list[int]) -> None:
 def test_the_batch_filter_finds_who_refused_and_who_came_last(bench: Bench) -> None:
     """By the batch of the load, and by that of a retry or drop."""
     [(loaded,)] = bench.rows("SELECT DISTINCT batch FROM lake.loader.quarantine")
-    [retried] = bench.retry(Wanted(places=((0, 2),))).batches
+    [retried] = bench.retry(Wanted(places=(Place(0, 2),))).batches
     with closing(Quarantine(bench.config)) as quarantine:
         found = [quarantine.groups(Wanted(batch=number))[0].num_rows for number in (loaded, retried)]
     assert found == [6, 1]
@@ -467,8 +467,8 @@ def test_the_batch_filter_finds_who_refused_and_who_came_last(bench: Bench) -> N
 )
 def test_damage_to_the_life_cycle_is_found(bench: Bench, check: str, damage: str) -> None:
     """Entry, row, duplicate and ledger are held against each other, after retries and drops too."""
-    bench.change(lambda q: edit(q, (0, 2), order(3), never))
-    bench.change(lambda q: edit(q, (0, 1), order(1), never))
+    bench.change(lambda q: edit(q, Place(0, 2), order(3), never))
+    bench.change(lambda q: edit(q, Place(0, 1), order(1), never))
     bench.retry()
     bench.change(lambda q: drop(q, Wanted(reason="json"), "junk", never))
     with connect(bench.config.warehouse) as home:
@@ -479,8 +479,8 @@ def test_damage_to_the_life_cycle_is_found(bench: Bench, check: str, damage: str
 
 def test_the_totals_add_up_after_everything(bench: Bench) -> None:
     """Loaded, duplicate, skipped, dropped and open together are what was consumed."""
-    bench.change(lambda q: edit(q, (0, 2), order(3), never))
-    bench.change(lambda q: edit(q, (0, 1), order(1), never))
+    bench.change(lambda q: edit(q, Place(0, 2), order(3), never))
+    bench.change(lambda q: edit(q, Place(0, 1), order(1), never))
     bench.retry()
     bench.change(lambda q: drop(q, replace(Wanted(), reason="json"), "junk", never))
     bench.load((1, 0, [order(50), b"["]))

@@ -241,3 +241,37 @@ def test_a_batch_is_there_whole_or_not_at_all(
         at = home.execute("SELECT next_offset FROM lake.loader.offsets WHERE partition = 0").fetchone()
     assert found == [(int(is_in),)] * len(TABLES)
     assert at == (3 if is_in else 0,)
+
+
+def test_a_topic_that_was_taken_over_begins_anew(bench: Bench) -> None:
+    """The same positions are loaded once more; ids of the old topic are known still."""
+    commit(bench.warehouse, batch((0, 0, [order(1), order(2)])))
+    receipt = bench.warehouse.take_over(replace(IDENTITY, topic_id="another"), {0: 0}, "anew")
+    assert (receipt.kind, receipt.totals, receipt.note) == ("topic", Totals(), "anew")
+    recorded = bench.warehouse.recorded()
+    assert (recorded.topic_id, recorded.generation) == ("another", 1)
+    assert bench.warehouse.offsets() == {0: Position(0)}
+    receipt = commit(bench.warehouse, batch((0, 0, [order(1), order(3), b"{"])))
+    assert receipt.totals == Totals(consumed=3, loaded=1, duplicates=1, quarantined=1)
+    assert bench.warehouse.offsets() == {0: Position(3, 0)}
+    assert bench.ids() == ["ORD000001", "ORD000002", "ORD000003"]
+
+
+def test_records_of_a_topic_that_was_replaced_are_refused(bench: Bench) -> None:
+    """A worker with the old topic is the zombie, though its batch begins where the new one stands."""
+    if not bench.shares:
+        pytest.skip("a DuckDB file has one writer")
+    other = bench.open_again()
+    assert other.recorded() == IDENTITY
+    staged = other.stage(batch((0, 0, [order(1)])))
+    bench.warehouse.recorded()
+    bench.warehouse.take_over(replace(IDENTITY, topic_id="another"), {0: 0, 1: 0}, "anew")
+    with pytest.raises(OffsetsMoved):
+        other.commit(other.split(staged))
+    other.discard(staged)
+    for ask in (other.recorded, other.offsets):
+        with pytest.raises(OffsetsMoved):
+            ask()
+    again = bench.open_again()
+    assert again.recorded().generation == 1
+    assert bench.ids() == []

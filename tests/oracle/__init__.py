@@ -20,7 +20,7 @@ The names below are the facts that it decides:
 """
 
 from tests.oracle.checks import Case, case, check_exact
-from tests.oracle.held import Counts
+from tests.oracle.held import Counts, of_generation
 from tests.oracle.judge import Check, Evidence, judge
 from tests.oracle.store import Store, database, lake
 from tests.oracle.topic import Record, read_topic
@@ -37,5 +37,6 @@ __all__ = [
     "database",
     "judge",
     "lake",
+    "of_generation",
     "read_topic",
 ]

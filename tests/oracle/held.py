@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from tests.oracle.store import Row, Store
+    from tests.oracle.topic import Record
 
 Place = tuple[int, int]
 """(partition, offset)"""
 
 SHOWN = 5  # examples in a message
+APART = 1_000_000  # is added to the partition for each generation of the topic
 
 
 class Counts(NamedTuple):
@@ -61,9 +63,11 @@ def holdings(store: Store, table: str, key: str, pipeline: str | None = None) ->
     where = f" WHERE pipeline = '{pipeline}'" if pipeline else ""
     tables = {
         table: store.table(table),
-        "duplicates": store.rows(f"SELECT * FROM loader.duplicates{where}"),
-        "quarantine": store.rows(f"SELECT * FROM loader.quarantine{where}"),
+        "duplicates": _told_apart(store.rows(f"SELECT * FROM loader.duplicates{where}")),
+        "quarantine": _told_apart(store.rows(f"SELECT * FROM loader.quarantine{where}")),
     }
+    _set_apart(store, tables[table], "_partition", "_batch")
+    _set_apart(store, tables["duplicates"], "first_partition", "first_batch")
     twice = [*_repeated((row[key] for row in tables[table]), f"{key} twice in {table}")]
     by_place: dict[str, dict[Place, Row]] = {}
     for name, rows in tables.items():
@@ -72,15 +76,36 @@ def holdings(store: Store, table: str, key: str, pipeline: str | None = None) ->
         twice += _repeated(
             ((row[partition], row[offset]) for row in rows), f"(partition, offset) twice in {name}"
         )
-    spans = store.rows(f"SELECT * FROM loader.spans{where}")
+    spans = _told_apart(store.rows(f"SELECT * FROM loader.spans{where}"))
+    offsets = _told_apart(store.rows(f"SELECT * FROM loader.offsets{where}"))
     return Holdings(
         rows=by_place[table],
         duplicates=by_place["duplicates"],
         quarantine=by_place["quarantine"],
-        offsets={row["partition"]: row for row in store.rows(f"SELECT * FROM loader.offsets{where}")},
+        offsets={row["partition"]: row for row in offsets},
         spans=[span for span in spans if not span.get("voided_by")],
         twice=twice,
     )
+
+
+def of_generation(records: Iterable[Record], generation: int) -> list[Record]:
+    """The records of a topic that was taken over: their partitions are others than those of the first one."""
+    return [record._replace(partition=record.partition + generation * APART) for record in records]
+
+
+def _set_apart(store: Store, rows: list[Row], partition: str, batch: str) -> None:
+    """Give what batches of a topic that was taken over have written its own partitions, by the ledger."""
+    if not store.has_table("loader.batches"):
+        return
+    later = store.rows("SELECT batch, generation FROM loader.batches WHERE generation > 0")
+    shift = {row["batch"]: row["generation"] * APART for row in later}
+    for row in rows:
+        if row.get(batch) in shift:
+            row[partition] += shift[row[batch]]
+
+
+def _told_apart(rows: list[Row]) -> list[Row]:
+    return [row | {"partition": row["partition"] + row.get("generation", 0) * APART} for row in rows]
 
 
 class Index:

@@ -19,6 +19,7 @@ from loader.errors import ActionNeeded, ConfigError
 if TYPE_CHECKING:
     from loader.cli.context import Context
     from loader.config import Config
+    from loader.warehouse.wanted import Place
 
 BECAME = {"loaded": "load it", "duplicate": "count it as a duplicate", "skipped": "skip it"}
 
@@ -45,13 +46,13 @@ def edit(
     before = row["value"] if row["edited"] is None else row["edited"]
     after = None if original else _edited(before, position) if value is None else value.encode()
     changed = after != (row["edited"] if original else before)
-    result: dict[str, Any] = {"position": f"{place[0]}:{place[1]}", "changed": changed, "retry": None}
+    result: dict[str, Any] = {"position": str(place), "changed": changed, "retry": None}
     if changed:
         result |= _kept(config, place, after)
     context.emit(result, lambda: context.output.print(shown(_sentence(position, result))))
 
 
-def _kept(config: Config, place: tuple[int, int], value: bytes | None) -> dict[str, Any]:
+def _kept(config: Config, place: Place, value: bytes | None) -> dict[str, Any]:
     """Keep the value, and say what a retry would do with it."""
     from loader.warehouse.retry import edit as keep
     from loader.warehouse.retry import opened, retry

@@ -14,16 +14,17 @@ if TYPE_CHECKING:
 
     from loader.config import Config
     from loader.contract import Contract
+    from loader.warehouse.wanted import Place
 
 Row = dict[str, Any]
 
 
-def found(config: Config, place: tuple[int, int], position: str) -> tuple[Row, Contract]:
+def found(config: Config, place: Place, position: str) -> tuple[Row, Contract]:
     """The entry at a place, and the contract. Raises ActionNeeded where there is none."""
     from loader.warehouse.reading import Reader
 
     with Reader(config) as reader:
-        rows = reader.of_pipeline("read/quarantine_show", partition=place[0], offset=place[1])
+        rows = reader.of_pipeline("read/quarantine_show", **place._asdict())
         if not rows:
             message = "no such entry in the quarantine"
             raise ActionNeeded(message, address=position, hint="loader quarantine list --state all")
@@ -32,7 +33,7 @@ def found(config: Config, place: tuple[int, int], position: str) -> tuple[Row, C
 
 def as_json(row: Row, contract: Contract) -> Row:
     """An entry as --json prints it: bytes as text where they are, and always exactly as base64."""
-    facts = ("partition", "offset", "kafka_time", "id", "state", "batch")
+    facts = ("generation", "partition", "offset", "kafka_time", "id", "state", "batch")
     history = ("changed_by", "changed_at", "change", "note", "edited_at")
     return {
         **{name: row[name] for name in (*facts, *history)},

@@ -13,10 +13,10 @@ from loader.rules import RULES
 
 if TYPE_CHECKING:
     from loader.cli.context import Context
-    from loader.warehouse.wanted import Wanted
+    from loader.warehouse.wanted import Place, Wanted
 
 EVERY = "all"  # states
-POSITION = re.compile(r"(?:(.*)\[)?(\d+)(?:\]@|:)(\d+)")
+POSITION = re.compile(r"(?:(.*)\[)?(\d+)(?:\]@|:)(\d+)(?:#(\d+))?")
 
 Position = Annotated[str, typer.Argument(metavar="POSITION", help="As `orders[2]@1841` or `2:1841`.")]
 Positions = Annotated[
@@ -120,12 +120,14 @@ def _unknown(what: str, given: str, known: list[str], option: str) -> ConfigErro
     return ConfigError(f"no {what} {given}", address=option, hint=hint)
 
 
-def place(context: Context, position: str) -> tuple[int, int]:
-    """Partition and offset of a position as people write it. Raises ConfigError."""
+def place(context: Context, position: str) -> Place:
+    """The place that a position names, as people write it. Raises ConfigError."""
+    from loader.warehouse.wanted import Place
+
     match = POSITION.fullmatch(position)
     if not match:
         raise ConfigError(f"{position} is not a position like orders[2]@1841 or 2:1841", address="POSITION")
     topic = context.config().kafka.topic
     if match[1] and match[1] != topic:
         raise ConfigError(f"this pipeline's topic is {topic}", address=position)
-    return int(match[2]), int(match[3])
+    return Place(int(match[2]), int(match[3]), None if match[4] is None else int(match[4]))

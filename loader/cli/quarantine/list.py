@@ -37,6 +37,7 @@ def list_(
         partition=partition, id_=id_, batch=batch, state=filters.state_of(state),
     )  # fmt: skip
     with Reader(context.config()) as reader:
+        recorded = reader.recorded()
         rows = reader.of_wanted("read/quarantine_list", wanted, most=limit)
         matching = reader.of_wanted("read/quarantine_count", wanted)[0]["records"]
         by_state = {row["state"]: row["records"] for row in reader.of_pipeline("read/quarantine_states")}
@@ -48,6 +49,7 @@ def list_(
         "by_state": by_state,
         "by_reason": {row["reason"]: row["records"] for row in reasons},
         "matching": matching,
+        "generation": recorded.generation if recorded else 0,
         "entries": [{**row, "reasons": json.loads(row["reasons"])} for row in rows],
     }
     context.emit(result, lambda: _print(context, result))
@@ -59,7 +61,8 @@ def _print(context: Context, result: dict[str, Any]) -> None:
     topic, out = context.config().kafka.topic, context.output
     table = Table("position", "time", "id", "state", "reasons")
     for entry in result["entries"]:
-        place = f"{topic}[{entry['partition']}]@{entry['offset']}"
+        former = f"#{entry['generation']}" if entry["generation"] != result["generation"] else ""
+        place = f"{topic}[{entry['partition']}]@{entry['offset']}{former}"
         state = f"{entry['state']}, edited" if entry["edited"] else entry["state"]
         reasons = "; ".join(reason["message"] for reason in entry["reasons"])
         table.add_row(*map(shown, (place, entry["kafka_time"] or "", entry["id"] or "", state, reasons)))

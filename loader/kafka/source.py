@@ -7,13 +7,14 @@ nothing at or beyond them. Any failure of the reader ends this source: make a ne
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from loader.errors import BrokerAway, OffsetsLost, Restart
+from loader.errors import ActionNeeded, BrokerAway, OffsetsLost, Restart
 from loader.guards import log_truncated, records_lost
 from loader.kafka.acknowledging import Acknowledgements, log_commit
 from loader.kafka.faults import Meaning, action_needed
@@ -162,6 +163,7 @@ class KafkaSource:
         ends = {p: log.end for p, log in self.log(every).items()} if self._until_end else None
         self._progress = Progress(self._topic, ends)
         self._at = {partition: at.offset for partition, at in positions.items()}
+        self._compare_with_group(positions)
         self._reader = self._make_reader()
         self._reader.start({p: at for p, at in positions.items() if ends is None or at.offset < ends[p]})
 
@@ -188,6 +190,25 @@ class KafkaSource:
             raise
         self._at.update({partition: at.offset for partition, at in positions.items()})
         self._handover.answer(request, positions)
+        self._compare_with_group(positions)
+
+    def _compare_with_group(self, begun: Mapping[int, Position]) -> None:
+        """Say where Kafka's group stands elsewhere than the warehouse, which alone decides.
+
+        Behind is usual after a kill or in a rebalance, ahead means that somebody moved it, or restored the
+        warehouse. A group that cannot be asked is no failure.
+        """
+        try:
+            group = {} if self._embedded else self._broker.acknowledged()
+        except (BrokerAway, ActionNeeded) as failure:
+            LOG.info("the offsets of the group cannot be compared: %s", failure)
+            return
+        for partition, position in sorted(begun.items()):
+            theirs, ours = group.get(partition, position.offset), position.offset
+            if theirs != ours:
+                level = logging.WARNING if theirs > ours else logging.INFO
+                words = "the group's offset in Kafka is %s instead of %s, which is the warehouse's and counts"
+                LOG.log(level, f"%s[%s]: {words}", self._topic, partition, theirs, ours)
 
     # looking around
 

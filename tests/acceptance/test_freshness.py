@@ -23,6 +23,7 @@ def sent(pipeline: Pipeline, number: int, age: float = 0) -> None:
     )
 
 
+@pytest.mark.fault(26)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_record_that_waits_too_long_fails_the_check(
     kafka: str, topic: MakeTopic, cli: Cli, kind: str

@@ -121,15 +121,34 @@ def test_a_span_ends_at_the_position_not_behind_the_last_record() -> None:
 
 
 @pytest.mark.fault(39)
-def test_an_error_between_records_is_dealt_with() -> None:
+@pytest.mark.parametrize(
+    ("code", "meaning"),
+    [
+        (KafkaError._AUTO_OFFSET_RESET, Meaning.RANGE),
+        (KafkaError._BAD_MSG, Meaning.PERSON),
+        (KafkaError.UNKNOWN_TOPIC_OR_PART, Meaning.LOOK),
+        (KafkaError._MAX_POLL_EXCEEDED, Meaning.RESTART),
+    ],
+)
+def test_an_error_between_records_is_dealt_with(code: int, meaning: Meaning) -> None:
     """What came with it is given, then the error; nothing that would come behind it is read."""
-    damaged = FakeMessage(2, KafkaError(KafkaError._BAD_MSG))
+    damaged = FakeMessage(2, KafkaError(code))
     with reading([FakeMessage(0), damaged, FakeMessage(1)], [FakeMessage(9)]) as item:
         assert offsets(item()) == [0, 1]
         failure = item()
     assert isinstance(failure, Failure)
     assert isinstance(failure.error, Fault)
-    assert (failure.error.meaning, failure.error.partition, failure.error.offset) == (Meaning.PERSON, 0, 2)
+    assert (failure.error.meaning, failure.error.partition, failure.error.offset) == (meaning, 0, 2)
+
+
+@pytest.mark.fault(39)
+def test_an_error_that_passes_is_passed_over() -> None:
+    """A broken connection among records is the client's to mend: nothing stops, no offset moves by it."""
+    broken = FakeMessage(7, KafkaError(KafkaError._TRANSPORT))
+    with reading([FakeMessage(0), broken, FakeMessage(1)]) as item:
+        chunk = item()
+    assert offsets(chunk) == [0, 1]
+    assert [(span.begin, span.end) for span in chunk.spans] == [(0, 3)]
 
 
 @pytest.mark.fault(5)

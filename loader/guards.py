@@ -169,7 +169,10 @@ def _follows(now: Identity, recorded: Identity | None, accepted: str) -> bool:
 
 
 def _take_over(source: Source, warehouse: Warehouse[S, P], identity: Identity) -> Receipt:
-    """Begin a new generation where `kafka.start` says. Raises Restart when another worker was first."""
+    """Begin a new generation, from its first record or the time of `kafka.start` on.
+
+    Raises Restart when another worker was first.
+    """
     recorded, left = warehouse.recorded(), places_text(warehouse.offsets())
     assert recorded is not None  # noqa: S101 - seen by _follows
     moved = identity.cluster_id != recorded.cluster_id
@@ -179,7 +182,8 @@ def _take_over(source: Source, warehouse: Warehouse[S, P], identity: Identity) -
         f"the old one was loaded up to {left}, what it held behind is not known"
     )
     try:
-        return warehouse.take_over(identity, source.starts(range(identity.partitions)), note)
+        starts = source.starts(range(identity.partitions), follows=True)
+        return warehouse.take_over(identity, starts, note)
     except HeadMoved as moved:
         message = "another worker committed at the same moment"
         raise Restart(message) from moved
@@ -208,8 +212,11 @@ def same_topic(now: Identity, recorded: Identity, offsets: Mapping[int, Position
 
 
 def taking_over(now: Identity) -> str:
-    """The command that takes over a topic that was created anew; it names the topic exactly."""
-    return f"loader load --new-topic {now.topic_id}"
+    """The command that takes over a topic that was created anew; it names the topic exactly.
+
+    Where the broker cannot tell topic ids, the new topic needs a pipeline of its own.
+    """
+    return f"loader load --new-topic {now.topic_id}" if now.topic_id else NEW_PIPELINE
 
 
 def places_text(offsets: Mapping[int, Position]) -> str:

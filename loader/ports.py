@@ -26,8 +26,11 @@ class Source(Protocol):
         """Ask the broker what the log of each partition holds. Raises BrokerAway."""
         ...
 
-    def starts(self, partitions: Collection[int]) -> dict[int, int]:
-        """Where a new pipeline begins, by `kafka.start`. Raises BrokerAway."""
+    def starts(self, partitions: Collection[int], *, follows: bool = False) -> dict[int, int]:
+        """Where a new pipeline begins, by `kafka.start`. Raises BrokerAway.
+
+        A topic that follows another one is new as a whole: there `latest` means its first record too.
+        """
         ...
 
     def acknowledged(self) -> dict[int, int]:

@@ -51,6 +51,7 @@ user_id = {{ type = "BIGINT", required = false }}
 amount = {{ type = "DECIMAL(18,2)", check = "amount >= 0" }}
 """
 
+STANDING = "SELECT * FROM loader.offsets ORDER BY generation"  # so that the topic in force stands last
 SHORT_SESSION = {"session.timeout.ms": "1500", "heartbeat.interval.ms": "300"}
 """A member that was killed is thrown out of its group after 1.5 s instead of 45."""
 
@@ -187,8 +188,7 @@ class Pipeline:
 
     def positions(self) -> dict[int, int]:
         """The committed offsets, by plain DuckDB."""
-        rows = self.rows("SELECT * FROM loader.offsets ORDER BY generation")  # the topic in force wins
-        return {row["partition"]: row["next_offset"] for row in rows}
+        return {row["partition"]: row["next_offset"] for row in self.rows(STANDING)}
 
     def behind(self) -> int:
         """How many offsets the warehouse is behind the topic."""
@@ -212,7 +212,7 @@ class Pipeline:
     ) -> Counts:
         """The same, in an open warehouse and with what Kafka's group has on record."""
         counts = check_exact(records, store, pipeline=self.name, caught_up=caught_up)
-        positions = {row["partition"]: row["next_offset"] for row in store.table("loader.offsets")}
+        positions = {row["partition"]: row["next_offset"] for row in store.rows(STANDING)}
         never_ahead([Sample(dict(acknowledged), positions)])
         return counts
 

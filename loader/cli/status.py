@@ -91,8 +91,9 @@ def _warehouse(config: Config) -> dict[str, Any]:
     try:
         reader = Reader(config)
     except NothingLoaded:
-        empty: dict[str, Any] = {"offsets": [], "last": {}, "totals": {}, "reasons": {}, "states": {}}
-        return {**empty, "unknown": [], "gaps": [], "derived": [], "topics": [], "run": None, "age": None, "recorded": None}
+        empty: dict[str, Any] = {"last": {}, "totals": {}, "reasons": {}, "states": {}}
+        lists: dict[str, Any] = {"offsets": [], "unknown": [], "gaps": [], "derived": [], "topics": []}
+        return {**empty, **lists, "run": None, "age": None, "recorded": None}
     with reader:
         known = reader.contract.known_fields  # a field may have become a column since
         return {

@@ -166,7 +166,7 @@ def _print(context: Context, result: dict[str, Any]) -> None:
     ):
         lines.append(f"{name}: {len(entries):,}" if entries else f"{name}: none")
         for entry in entries[:SHOWN]:
-            lines += [f"  {_place(topic, entry, result)} {told(topic, entry)}"]
+            lines += [f"  {_place(topic, entry, result)} {told(topic, entry, result)}"]
             lines += _message(entry, "    ")
         if len(entries) > SHOWN:
             lines.append(f"  and {len(entries) - SHOWN:,} more: loader trace … --json")
@@ -187,13 +187,13 @@ def _where(row: dict[str, Any]) -> list[str]:
     return [*(f"  {name:<12} {value}" for name, value in facts), *_message(row, "  ")]
 
 
-def _duplicate(topic: str, entry: dict[str, Any]) -> str:
-    first = f"{topic}[{entry['first_partition']}]@{entry['first_offset']}"
-    of = "" if entry["first_offset"] is None else f"of {first}, "
+def _duplicate(topic: str, entry: dict[str, Any], result: dict[str, Any]) -> str:
+    first = {name: entry[f"first_{name}"] for name in ("generation", "partition", "offset")}
+    of = "" if first["offset"] is None else f"of {_place(topic, first, result)}, "
     return f"{of}batch {entry['batch']}, committed {entry['committed_at']}"
 
 
-def _refused(_: str, entry: dict[str, Any]) -> str:
+def _refused(_topic: str, entry: dict[str, Any], _result: dict[str, Any]) -> str:
     reasons = "; ".join(reason["message"] for reason in entry["reasons"])
     edited = ", edited" if entry["edited"] else ""
     return f"{entry['state']}{edited}, batch {entry['batch']}: {reasons}"

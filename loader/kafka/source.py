@@ -102,9 +102,10 @@ class KafkaSource:
         """As the port says; the end is the last stable offset."""
         return self._broker.log(partitions)
 
-    def starts(self, partitions: Collection[int]) -> dict[int, int]:
+    def starts(self, partitions: Collection[int], *, follows: bool = False) -> dict[int, int]:
         """As the port says."""
-        return self._broker.starts(partitions, self._start)
+        start = "earliest" if follows and self._start == "latest" else self._start
+        return self._broker.starts(partitions, start)
 
     def acknowledged(self) -> dict[int, int]:
         """As the port says. Raises BrokerAway, ActionNeeded."""

@@ -191,10 +191,10 @@ class MemorySource:
         """As the port says."""
         return {partition: self.topic.log(partition) for partition in partitions}
 
-    def starts(self, partitions: Collection[int]) -> dict[int, int]:
+    def starts(self, partitions: Collection[int], *, follows: bool = False) -> dict[int, int]:
         """As the port says; `earliest` or `latest`."""
-        log = self.log(partitions)
-        return {p: log[p].low if self._start == "earliest" else log[p].end for p in partitions}
+        log, is_latest = self.log(partitions), self._start == "latest" and not follows
+        return {p: log[p].end if is_latest else log[p].low for p in partitions}
 
     def acknowledged(self) -> dict[int, int]:
         """As the port says."""

@@ -28,11 +28,12 @@ class Remade:
 
 @dataclass(frozen=True, slots=True)
 class Remaker:
-    """Makes derived tables of one pipeline anew; `splitter` writes the files."""
+    """Makes derived tables of one pipeline anew; `splitter` writes the files. `former`: see Rederiver."""
 
     cursor: duckdb.DuckDBPyConnection
     splitter: Splitter
     deriver: Deriver
+    former: str = ""
 
     def prepare(
         self,
@@ -40,14 +41,13 @@ class Remaker:
         batch: int,
         wanted: Iterable[Derivation],
         places: tuple[tuple[int, int], ...] = (),
-        former: str = "",
     ) -> list[Remade]:
-        """The tables as they are at the head `seen`; with places, without the rows that go there: see Rederiver.
+        """The tables as they are at the head `seen`; with places, without the rows that go there.
 
         Nothing where no row goes. Raises HeadMoved when it is another head, and as `Rederiver.anew`.
         """
-        splitter = self.splitter
-        maker = Rederiver(self.cursor, splitter.pipeline, splitter.table, splitter.contract, places, former)
+        of = self.splitter
+        maker = Rederiver(self.cursor, of.pipeline, of.table, of.contract, places, self.former)
         with transaction(self.cursor):
             if one(self.cursor.execute(statement("load/head"))) != seen:
                 message = f"the head is not {seen} any more"

@@ -20,8 +20,8 @@ import pyarrow as pa
 from loader.engine import Sleep, commit
 from loader.errors import FenceLost, HeadMoved, Restart
 from loader.model import Batch, Position, Receipt, Totals
-from loader.warehouse.quarantine import Place, Quarantine
-from loader.warehouse.wanted import Wanted
+from loader.warehouse.quarantine import Quarantine
+from loader.warehouse.wanted import Place, Wanted
 
 if TYPE_CHECKING:
     from loader.config import Config

@@ -122,9 +122,9 @@ class Undo(DuckWarehouse):
         """
         batch, seq = new_batch_id(), undoing.seen + 1
         data = self._config.warehouse.data_path if self._is_lake else None
-        maker = Remaker(self._commits, self._splitter, self._deriver)
         with self._own_errors():
-            remade = maker.prepare(undoing.seen, batch, self._deriver.wanted, undoing.from_places(), self._names()["former"])
+            maker = Remaker(self._commits, self._splitter, self._deriver, self._names()["former"])
+            remade = maker.prepare(undoing.seen, batch, self._deriver.wanted, undoing.from_places())
         fail_point("before_begin")
         try:
             with (

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
+import pyarrow as pa
 
 from loader.contract import Contract
 from loader.errors import HeadMoved, Restart
@@ -265,7 +266,7 @@ class DuckWarehouse:
             else:
                 return
 
-    def _note(  # noqa: PLR0913 - what the ledger says of it
+    def _note(
         self, batch: int, seq: int, kind: str, note: str | None, generation: int, **counts: int
     ) -> None:
         """The ledger's row of a change that is no load, inside its transaction."""

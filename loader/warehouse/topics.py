@@ -36,9 +36,9 @@ class Topics:
         row = self.cursor.execute(statement("load/recorded"), [self.pipeline]).fetchone()
         if row is None:
             return None
-        *_, generation = row
+        cluster_id, topic, topic_id, partitions, _, generation = row
         self._hold(generation)
-        return Identity(*row[:4], generation=generation)
+        return Identity(cluster_id, topic, topic_id, partitions, generation)
 
     def offsets(self) -> dict[int, Position]:
         """The committed offset of every partition of the topic in force. Raises OffsetsMoved."""

@@ -13,15 +13,20 @@ WITH reasons AS (
             'rule': 'conflict',
             'value': left({{ id_text }}, 100),
             'message': {{ id_names | text }} || ': same id as ' || {{ topic | text }} || '[' || v.first_partition
-                || ']@' || v.first_offset || ', other content'
+                || ']@' || v.first_offset
+                {%- if generation %} || coalesce('#' || f.generation, ''){% endif %} || ', other content'
         }]) AS VARCHAR)
     FROM {{ staging }} AS s
     JOIN {{ verdicts }} AS v USING (_partition, _offset)
+    {%- if generation %}
+    LEFT JOIN lake.loader.batches AS f  -- the first one stands in a former topic
+        ON f.pipeline = {{ pipeline | text }} AND f.batch = v.first_batch AND f.generation <> {{ generation }}
+    {%- endif %}
     WHERE v.verdict = 'conflict'
 )
 SELECT
-    {{ pipeline | text }} AS pipeline, {{ generation }}::INTEGER AS generation, {{ batch }}::BIGINT AS batch, c.partition, c."offset", c.kafka_time::TIMESTAMPTZ AS kafka_time,
-    c.key, c.value,
+    {{ pipeline | text }} AS pipeline, {{ generation }}::INTEGER AS generation, {{ batch }}::BIGINT AS batch,
+    c.partition, c."offset", c.kafka_time::TIMESTAMPTZ AS kafka_time, c.key, c.value,
     CAST(to_json(list_transform(c.headers, lambda h: {'key': h.key, 'value': to_base64(h.value)})) AS VARCHAR) AS headers,
     r.id, r.reasons, 'open' AS state, CAST(NULL AS BLOB) AS edited, CAST(NULL AS TIMESTAMPTZ) AS edited_at,
     CAST(NULL AS BIGINT) AS changed_by

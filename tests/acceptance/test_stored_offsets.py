@@ -69,8 +69,7 @@ def test_a_warehouse_from_an_older_copy_reads_again(
     pipeline.verify()
 
 
-@pytest.mark.fault(37)
-@pytest.mark.fault(56)
+@pytest.mark.fault(37, 56)
 @pytest.mark.parametrize("stored", [10**12, -5])
 def test_an_offset_outside_of_the_log_stops(kafka: str, topic: MakeTopic, cli: Cli, stored: int) -> None:
     """Newer than Kafka, or nonsense: exit 1 with the range, nothing is read or changed."""

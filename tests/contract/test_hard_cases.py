@@ -20,6 +20,7 @@ from loader.warehouse.reading import Reader
 from loader.warehouse.store import DuckWarehouse
 from loader.warehouse.transaction import CommitFailed, is_conflict
 from loader.warehouse.verify import checks
+from loader.warehouse.wanted import Place
 from tests.making import KINDS, batch, make_config, order
 
 HOSTILE = [
@@ -101,7 +102,7 @@ def test_hostile_headers_of_refused_records_are_kept(kind: str, tmp_path: Path) 
     warehouse = opened(tmp_path, kind)
     assert commit(warehouse, made).quarantined == 1
     warehouse.close()
-    entry = as_json(*found(make_config(tmp_path, kind), (0, 0), "orders[0]@0"))
+    entry = as_json(*found(make_config(tmp_path, kind), Place(0, 0), "orders[0]@0"))
     assert [header["key"] for header in entry["headers"]] == [header["key"] for header in headers]
     assert entry["headers"][-2]["value_base64"] is None
     assert entry["headers"][-1]["value_base64"] == ""

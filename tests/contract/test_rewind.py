@@ -213,7 +213,7 @@ def test_a_twin_elsewhere_waits_for_its_first(tmp_path: Path, kind: str) -> None
     before = twins.table()
     with closing(Undo(twins.config)) as undo:
         foreseen = undo.foresee({0: 1}, twins.count)
-        assert foreseen.orphaned == ({"partition": 1, "first": 0, "records": 1},)
+        assert foreseen.orphaned == ({"partition": 1, "first": 0, "records": 1, "former": False},)
         assert undo.foresee({0: 1, 1: 0}, twins.count).orphaned == ()
         undo.undo(foreseen)
     with Reader(twins.config) as reader:

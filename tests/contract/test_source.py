@@ -305,6 +305,7 @@ def test_log_and_starts(world: World, opened: Callable[..., Source]) -> None:
     assert {p: (r.low, r.end) for p, r in log.items()} == {0: (0, 2), 1: (0, 3)}
     assert source.starts([0, 1]) == {0: 0, 1: 0}
     assert opened(start="latest").starts([0, 1]) == {0: 2, 1: 3}
+    assert opened(start="latest").starts([0, 1], follows=True) == {0: 0, 1: 0}
 
 
 def test_starts_at_a_time(

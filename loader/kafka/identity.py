@@ -48,6 +48,11 @@ MOMENTARY = (
     KafkaError.COORDINATOR_NOT_AVAILABLE,
     KafkaError.NOT_COORDINATOR,
 )
+OF_MEMBERS = frozenset({
+    "group.protocol", "group.remote.assignor", "heartbeat.interval.ms",
+    "max.poll.interval.ms", "session.timeout.ms",
+})  # fmt: skip
+"""Settings of a group's members; without their protocol some do not fit together."""
 A = TypeVar("A")
 
 
@@ -217,7 +222,7 @@ class Broker:
     def _lookup(self) -> Consumer:
         """A consumer that never subscribes; with the protocol `consumer` it would ask as a member."""
         if not self._consumer:
-            settings = {name: value for name, value in self._settings.items() if name != "group.protocol"}
+            settings = {name: value for name, value in self._settings.items() if name not in OF_MEMBERS}
             self._consumer = make_consumer(settings, self.health.failed)
         return self._consumer
 

@@ -102,7 +102,7 @@ RESULT = {
     "totals": {"loaded": 99, "duplicates": 1, "quarantined": 0, "skipped": 0},
     "last_success": "2026-03-03T10:30:00Z", "lag": 4950, "freshness": None,
     "quarantine": {"open": 3, "by_reason": {"amount: a[red]bout": 3}, "by_state": {}},
-    "gaps": [], "schedule": [], "last_run": None, "derived": [],
+    "gaps": [], "topics": [], "schedule": [], "last_run": None, "derived": [],
     "unknown_fields": {"policy": "ignore", "fields": []},
 }  # fmt: skip
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from loader.errors import NothingLoaded, WarehouseBusy, WarehouseMismatch
-from loader.warehouse.attach import connect
+from loader.warehouse.attach import connect, translated
 from loader.warehouse.migrate import has_control, lacking
 
 if TYPE_CHECKING:
@@ -46,8 +46,10 @@ def open_to_read(
         if has_control(home):
             _refuse_older(home, address)
             return home, age
-    except BaseException:
+    except BaseException as error:
         home.close()
+        if isinstance(error, duckdb.Error):
+            raise translated(error, str(address.file)) from error
         raise
     home.close()
     return None

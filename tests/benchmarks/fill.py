@@ -44,8 +44,9 @@ FROM range({{begin}}, {{end}}) AS made(i)
 """
 LEDGER = """
 INSERT INTO lake.loader.batches
-SELECT pipeline, {batch}, {seq}, kind, committed_at, worker, contract, {count}, {count}, 0, 0, 0, 0,
-    max_event_time, NULL, 'filled by the benchmark', 0, NULL, false
+SELECT * REPLACE ({batch} AS batch, {seq} AS seq, {count} AS consumed, {count} AS loaded,
+    0 AS duplicates, 0 AS quarantined, 0 AS skipped, 0 AS holes,
+    NULL AS file, 'filled by the benchmark' AS note, 0 AS looked_at, NULL AS unknown_fields)
 FROM lake.loader.batches WHERE kind = 'load' ORDER BY seq LIMIT 1
 """
 

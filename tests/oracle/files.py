@@ -36,6 +36,7 @@ FROM ducklake_files_scheduled_for_deletion JOIN ducklake_metadata m ON m.key = '
 
 
 MARK = ".lake-"  # the file by which a lake says that the folder is its own
+SEAL = ".crc"  # the checksum of the file of the same name, which may outlive it for a while
 
 
 class Files(NamedTuple):
@@ -53,7 +54,8 @@ def lake_files(catalog: Path, data: Path) -> Files:
         named = {path: (rows, bool(live)) for path, rows, live in home.execute(NAMED)}
         deletable = {path for (path,) in home.execute(DELETABLE)}
     missing = sorted(path for path in named if not Path(path).is_file())
-    there = {str(path) for path in data.rglob("*") if path.is_file() and not path.name.startswith(MARK)}
+    files = (path for path in data.rglob("*") if path.is_file() and path.suffix != SEAL)
+    there = {str(path) for path in files if not path.name.startswith(MARK)}
     live = {path: rows for path, (rows, is_live) in named.items() if is_live and path not in missing}
     with duckdb.connect() as reader:
         unreadable = [path for path, rows in sorted(live.items()) if not _holds(reader, path, rows)]

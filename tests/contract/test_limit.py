@@ -16,7 +16,7 @@ from loader.warehouse.limit import recent_share
 from loader.warehouse.quarantine import Quarantine
 from loader.warehouse.retry import drop, retry
 from loader.warehouse.store import DuckWarehouse
-from loader.warehouse.wanted import Wanted
+from loader.warehouse.wanted import Place, Wanted
 from tests.making import KINDS, ORDER_COLUMNS, batch, make_config, order
 
 MENDED = {**ORDER_COLUMNS, "amount": {"type": "DECIMAL(18,2)"}}
@@ -92,10 +92,10 @@ def test_what_was_mended_or_dropped_does_not_weigh(trickle: Trickle) -> None:
     trickle(bad=90)
     with pytest.raises(QuarantineLimit):
         trickle(bad=1, good=20)
-    trickle.mend(Wanted(places=tuple((0, offset) for offset in range(60))))
+    trickle.mend(Wanted(places=tuple(Place(0, offset) for offset in range(60))))
     assert trickle.weighs() == [(90, 30)]
     with closing(Quarantine(trickle.config)) as quarantine:
-        assert drop(quarantine, Wanted(places=tuple((0, n) for n in range(60, 85))), "junk", never) == 25
+        assert drop(quarantine, Wanted(places=tuple(Place(0, n) for n in range(60, 85))), "junk", never) == 25
     assert trickle.weighs() == [(65, 5)]
     assert trickle(bad=1, good=50).quarantined == 1
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -35,6 +35,12 @@ NewTopic = Annotated[
         show_default=False,
     ),
 ]
+
+
+def place_of(topic: str, entry: Mapping[str, Any], generation: int) -> str:
+    """A position, as `loader quarantine` takes it: `orders[2]@1841`, of a former topic `orders[2]@1841#0`."""
+    former = entry["generation"] not in {None, generation}
+    return f"{topic}[{entry['partition']}]@{entry['offset']}" + (f"#{entry['generation']}" if former else "")
 
 
 def ranges(config: Config, texts: Sequence[str] | None) -> tuple[Span, ...]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from loader.cli.places import place_of
 from loader.cli.words import as_json, bytes_as_json, printable
 from loader.errors import ActionNeeded, BrokerAway, ConfigError, LoaderError
 
@@ -53,11 +54,10 @@ def found(context: Context, words: list[str]) -> dict[str, Any]:
         raise ConfigError(message, address="ID", hint=f"loader trace {' '.join(c.upper() for c in columns)}")
     joined = "|".join(words)
     with Reader(config) as reader:
-        recorded = reader.recorded()
         result = {
             "pipeline": config.pipeline,
             "table": config.table.name,
-            "generation": recorded.generation if recorded else 0,
+            "generation": reader.generation(),
             "id": joined,
             "rows": [_row(row, config) for row in reader.rows_of_id(words)],
             "duplicates": reader.of_pipeline("read/trace_duplicates", id=joined),
@@ -156,7 +156,7 @@ def _print(context: Context, result: dict[str, Any]) -> None:
     if result["published_age_s"] is not None:
         lines.append(f"(from the published copy, {result['published_age_s']:.0f} s old)")
     for row in result["rows"]:
-        lines += [f"loaded from {_place(topic, row, result)}", *_where(row)]
+        lines += [f"loaded from {place_of(topic, row, result['generation'])}", *_where(row)]
         lines += [f"  {name:<12} {_flat(value)}" for name, value in row["row"].items()]
     if not result["rows"]:
         lines.append("not in the table")
@@ -166,17 +166,11 @@ def _print(context: Context, result: dict[str, Any]) -> None:
     ):
         lines.append(f"{name}: {len(entries):,}" if entries else f"{name}: none")
         for entry in entries[:SHOWN]:
-            lines += [f"  {_place(topic, entry, result)} {told(topic, entry, result)}"]
+            lines += [f"  {place_of(topic, entry, result['generation'])} {told(topic, entry, result)}"]
             lines += _message(entry, "    ")
         if len(entries) > SHOWN:
             lines.append(f"  and {len(entries) - SHOWN:,} more: loader trace … --json")
     context.output.print("\n".join(printable(line) for line in lines), markup=False)
-
-
-def _place(topic: str, entry: dict[str, Any], result: dict[str, Any]) -> str:
-    """A position; of a former topic with the number of its generation, as `loader quarantine` takes it."""
-    former = entry["generation"] not in {None, result["generation"]}
-    return f"{topic}[{entry['partition']}]@{entry['offset']}" + (f"#{entry['generation']}" if former else "")
 
 
 def _where(row: dict[str, Any]) -> list[str]:
@@ -189,7 +183,7 @@ def _where(row: dict[str, Any]) -> list[str]:
 
 def _duplicate(topic: str, entry: dict[str, Any], result: dict[str, Any]) -> str:
     first = {name: entry[f"first_{name}"] for name in ("generation", "partition", "offset")}
-    of = "" if first["offset"] is None else f"of {_place(topic, first, result)}, "
+    of = "" if first["offset"] is None else f"of {place_of(topic, first, result['generation'])}, "
     return f"{of}batch {entry['batch']}, committed {entry['committed_at']}"
 
 

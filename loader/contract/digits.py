@@ -37,14 +37,12 @@ _Rows = npt.NDArray[np.int64]
 _Bytes = npt.NDArray[np.uint8]
 
 _NUMBER = r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?"
+_PLAIN = (r"(?P<comma>,(?=[ \t\r\n]*[\]}]))", r"(?P<number>[-+0-9.eE]{16,})")
+_PLAIN_TOKENS = [re.compile(each) for each in _PLAIN]  # one by one: twice as quick as both in one
 _TOKEN = re.compile(
-    r'(?P<string>"[^"\\]*(?:\\.[^"\\]*)*")|(?P<open>")|'
-    r"(?P<comma>,(?=[ \t\r\n]*[\]}]))|(?P<number>[-+0-9.eE]{16,})",
+    "|".join((r'(?P<string>"[^"\\]*(?:\\.[^"\\]*)*")', '(?P<open>")', *_PLAIN)),
     re.DOTALL,
 )
-_PLAIN_TOKENS = [
-    re.compile(each) for each in (r"(?P<comma>,)(?=[ \t\r\n]*[\]}])", r"(?P<number>[-+0-9.eE]{16,})")
-]
 _SHORT_TOKEN = re.compile(_TOKEN.pattern.replace("{16,}", "{2,}"), re.DOTALL)
 _ANY_REAL = re.compile(rf"(?=-?[0-9]*[.eE]|-0){_NUMBER}")
 _REAL = re.compile(rf"(?=-?[0-9]*[.eE])(?=-?[0-9.]{{{LONG}}}){_NUMBER}")

@@ -97,10 +97,8 @@ def _is_listed(plan: Plan) -> bool:
 
 def _of_value(plan: Plan) -> Iterator[str]:
     if plan.type.is_nested:
-        is_clear = sql.without_nul(plan.type, plan.leaf)
-        settled = f"list_count({plan.casted}) = len({plan.leaf}) AND {is_clear}"
         absent = f"NOT contains({_TEXT}, {text_(plan.place.path[0])}) AND NOT contains({_TEXT}, '\\')"
-        yield f"CASE WHEN {plan.leaf} IS NULL THEN {absent} ELSE {settled} END"
+        yield f"CASE WHEN {plan.leaf} IS NULL THEN {absent} ELSE {plan.sure} END"
         return
     if len(plan.place.path) > 1:
         yield f"{plan.leaf} IS NOT NULL"

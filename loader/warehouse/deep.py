@@ -32,8 +32,7 @@ class Comparison:
     def __post_init__(self) -> None:
         """Own cursors: the reader's is inside a transaction that may only read."""
         self._cursor = self.reader.home.cursor()
-        recorded = self.reader.recorded()
-        self._generation = recorded.generation if recorded else 0
+        self._generation = self.reader.generation()
         self._stager = Stager(self.reader.home.cursor(), self.reader.contract)
 
     def close(self) -> None:

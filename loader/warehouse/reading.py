@@ -103,6 +103,10 @@ class Reader:
         """The identity of the topic in force, as recorded; None where the pipeline is not known."""
         return Topics(self.home, self.config.pipeline, self.config.table.name).recorded()
 
+    def generation(self) -> int:
+        """The generation of the topic in force; 0 where the pipeline is not known."""
+        return Topics(self.home, self.config.pipeline, self.config.table.name).in_force()
+
     def follower(self) -> Follower:
         """The target table beside the contract."""
         return Follower(self.home, self.config.pipeline, self.config.table.name, self.contract)

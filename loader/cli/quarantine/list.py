@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from loader.cli.places import place_of
 from loader.cli.quarantine import filters
 from loader.cli.quarantine.entry import shown
 
@@ -37,7 +38,7 @@ def list_(
         partition=partition, id_=id_, batch=batch, state=filters.state_of(state),
     )  # fmt: skip
     with Reader(context.config()) as reader:
-        recorded = reader.recorded()
+        generation = reader.generation()
         rows = reader.of_wanted("read/quarantine_list", wanted, most=limit)
         matching = reader.of_wanted("read/quarantine_count", wanted)[0]["records"]
         by_state = {row["state"]: row["records"] for row in reader.of_pipeline("read/quarantine_states")}
@@ -49,7 +50,7 @@ def list_(
         "by_state": by_state,
         "by_reason": {row["reason"]: row["records"] for row in reasons},
         "matching": matching,
-        "generation": recorded.generation if recorded else 0,
+        "generation": generation,
         "entries": [{**row, "reasons": json.loads(row["reasons"])} for row in rows],
     }
     context.emit(result, lambda: _print(context, result))
@@ -61,8 +62,7 @@ def _print(context: Context, result: dict[str, Any]) -> None:
     topic, out = context.config().kafka.topic, context.output
     table = Table("position", "time", "id", "state", "reasons")
     for entry in result["entries"]:
-        former = f"#{entry['generation']}" if entry["generation"] != result["generation"] else ""
-        place = f"{topic}[{entry['partition']}]@{entry['offset']}{former}"
+        place = place_of(topic, entry, result["generation"])
         state = f"{entry['state']}, edited" if entry["edited"] else entry["state"]
         reasons = "; ".join(reason["message"] for reason in entry["reasons"])
         table.add_row(*map(shown, (place, entry["kafka_time"] or "", entry["id"] or "", state, reasons)))

@@ -12,7 +12,7 @@ from loader.model import CHUNK_SCHEMA, Batch, Chunk, Span, joined, new_batch_id,
 
 @dataclass(frozen=True, slots=True)
 class BatchPolicy:
-    """The limits of a batch: records, bytes in memory, and seconds since its first chunk."""
+    """The limits of a batch: records, bytes in memory, and seconds since its first chunk arrived."""
 
     records: int
     bytes: int
@@ -28,11 +28,14 @@ class Batcher:
         self._discard()
 
     def add(self, chunk: Chunk) -> None:
-        """Take a chunk; the batch's age counts from the first one that brings anything."""
+        """Take a chunk; the batch's age counts from the arrival of the first one that brings anything.
+
+        So the time that it spent in the queue, while the batch before it was committed, counts too.
+        """
         if not chunk.spans:
             return
         if not self._spans:
-            self._since = self._clock()
+            self._since = self._clock() if chunk.arrived is None else chunk.arrived
         self._spans.extend(chunk.spans)
         self._records += chunk.records.num_rows
         self._bytes += size(chunk.records)

@@ -23,7 +23,7 @@ from loader.stopping import Stop
 from loader.trail import about_batch
 
 AHEAD = 1  # batches that may be staged beside the one that commits: more would only take memory
-LOOK = 0.02  # seconds to wait for records while a batch is being staged
+LOOK = 0.005  # seconds to wait for records while a batch is being staged
 COMMIT_TRIES = 8
 FENCE_TRIES = 3  # a batch run that loses its spans this often in a row gives up (interface: exit 75)
 

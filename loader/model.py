@@ -79,12 +79,14 @@ class Chunk:
     """Some records in order of arrival, and how far each partition has been read with them.
 
     A span may be longer than its records (holes) and may have none at all. `due` says why the
-    batch has to be committed now, whatever its size: `end`, `revoked`, or nothing.
+    batch has to be committed now, whatever its size: `end`, `revoked`, or nothing. `arrived` is when it
+    was read, in seconds of the monotonic clock; None where only the one who takes it can tell.
     """
 
     records: pa.RecordBatch
     spans: tuple[Span, ...]
     due: str = ""
+    arrived: float | None = None
 
     def first(self, count: int) -> Chunk:
         """The first `count` records, with the spans cut behind the last record that is kept."""
@@ -97,7 +99,7 @@ class Chunk:
             if mine.num_rows:
                 end = next_offset(mine["offset"][-1].as_py())
                 spans.append(replace(span, end=end))
-        return Chunk(kept, tuple(spans))
+        return Chunk(kept, tuple(spans), arrived=self.arrived)
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,7 @@ class Reader:
         self._new: dict[int, Position] = {}
         self._lock = threading.Lock()
         self._held: list[Message] = []
-        self._heard = time.monotonic()
+        self._heard = self._called = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="kafka-reader", daemon=True)
 
     def start(self, positions: Mapping[int, Position]) -> None:
@@ -134,6 +134,7 @@ class Reader:
         if self._group:
             self._group.next_call()
         held, self._held = self._held, []
+        self._called = time.monotonic()
         try:
             messages = held + self._consumer.consume(self._count, POLL)
         except (Restart, MemoryError):
@@ -171,7 +172,7 @@ class Reader:
         ours = self._progress.ours(records)
         spans = self._progress.spans((p, offset, epoch) for p, (offset, epoch) in positions.items())
         if spans:
-            self._handover.put(Chunk(ours, spans))
+            self._handover.put(Chunk(ours, spans, arrived=self._called))
 
     def _raise_faults(self, events: list[Message]) -> None:
         for event in events:

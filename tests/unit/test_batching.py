@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from loader.batching import Batcher, BatchPolicy
@@ -42,6 +44,17 @@ def test_a_batch_is_due_by_records_bytes_or_age() -> None:
     assert not by_age.due()
     clock.now = 60.0
     assert by_age.due()
+
+
+def test_the_age_counts_from_the_arrival() -> None:
+    """What waited in the queue while another batch was committed is due so much earlier."""
+    clock = Clock()
+    batcher = Batcher(BatchPolicy(100, 10**9, 60), clock)
+    clock.now = 100.0
+    batcher.add(replace(chunk(0, 0, 3), arrived=70.0).first(1))
+    assert batcher.patience() == 30
+    clock.now = 130.0
+    assert batcher.due()
 
 
 def test_an_empty_batch_is_never_due() -> None:

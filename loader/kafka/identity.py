@@ -119,7 +119,7 @@ class Broker:
     def acknowledged(self) -> dict[int, int]:
         """What the group has on record for the topic. Raises BrokerAway, ActionNeeded."""
         wanted = [TopicPartition(self.topic, p) for p in range(self.identity().partitions)]
-        found = self._asked(lambda: self._committed(wanted))
+        found = self._asked(lambda: self._committed(wanted), of_any=False)
         return {tp.partition: tp.offset for tp in found if tp.offset >= 0}
 
     def lower(self, positions: Mapping[int, int]) -> dict[int, int]:
@@ -148,17 +148,25 @@ class Broker:
 
     # how to ask
 
-    def _asked(self, question: Callable[[], A]) -> A:
-        """The answer, asked again while the broker may still be learning; errors in plain words."""
-        until = time.monotonic() + YOUNG
+    def _asked(self, question: Callable[[], A], *, of_any: bool = True) -> A:
+        """The answer, asked again while the broker may still be learning; errors in plain words.
+
+        What any broker of the cluster can tell (`of_any`) is asked a second time where no answer came: the
+        client may have chosen one that has just gone.
+        """
+        until, silent = time.monotonic() + YOUNG, not of_any
         while True:
             try:
                 answer = question()
             except (KafkaException, TimeoutError) as failure:
                 self._admin.poll(0)  # brings the causes to Health
-                if code_of(failure) not in MOMENTARY or time.monotonic() > until:
+                code = code_of(failure)
+                if code == KafkaError._TIMED_OUT and not silent:
+                    silent = True
+                elif code not in MOMENTARY or time.monotonic() > until:
                     raise self._explained(failure) from failure
-                time.sleep(AGAIN)
+                else:
+                    time.sleep(AGAIN)
             else:
                 self._admin.poll(0)
                 self.health.answered()

@@ -125,7 +125,7 @@ class Foresight:
 
     def _told(self, splitter: Splitter, split: Split, ahead: int) -> dict[str, Any]:
         parts = names(split.batch)
-        duplicates = self._rows("plan/duplicate", repeats=parts["repeats"])
+        duplicates = self._rows("plan/duplicate", verdicts=parts["verdicts"])
         skipped = self._rows("plan/skipped", staging=parts["staging"])
         counts = asdict(split.totals)
         del counts["holes"]

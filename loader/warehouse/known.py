@@ -49,6 +49,11 @@ class Doubt:
     present: Mask  # whose ids the set has: found elsewhere than in `batches`, they are looked up everywhere
     batches: list[int] | None = None
 
+    @property
+    def only_stored(self) -> bool:
+        """Whether each of them should have a stored row in `batches`, and no other record of its id here."""
+        return bool(self.batches) and bool(self.rows.any()) and np.array_equal(self.rows, self.present)
+
 
 class KnownIds:
     """What one worker knows of the ids in its target; used inside the transaction of a look-up."""

@@ -155,7 +155,6 @@ class Splitter:
         positions = run("refused_positions").to_arrow_table()
         with registered(self.cursor, chunk=at_positions(batch.records, positions)):
             run("refused")
-        run("repeats")
         if batch.kind == "retry":
             run("outcomes")
         return seen, run("counts").to_arrow_table(), derived
@@ -167,6 +166,10 @@ class Splitter:
             return
         doubt = self.known.doubt(staged.ids["hash"].to_numpy(), seen, run)
         batches = doubt.batches
+        if doubt.only_stored:
+            run("verdicts", straight=True, batches=batches)
+            if one(run("count_judged")) == doubt.rows.sum():
+                return
         if doubt.rows.any():
             doubtful = staged.ids.select(["row"]).append_column("present", pa.array(doubt.present))
             with registered(self.cursor, doubtful=doubtful.filter(pa.array(doubt.rows))):
@@ -176,7 +179,7 @@ class Splitter:
                 batches = None
                 run("known_ids", batches=batches)
         if doubt.rows.any() and one(run("count_repeats")):
-            run("verdicts", batches=batches)
+            run("verdicts", straight=False, batches=batches)
         else:
             run("no_verdicts")
 
@@ -198,7 +201,7 @@ class Splitter:
         part = Part("loader", "quarantine", rows, found)
         large = is_large(part) or (found > 0 and self._refused_bytes(batch) > CONTROL_BYTES)
         yield self.filed(batch.id, part, large=large)
-        rows, found = statement("load/all_rows", name=tables["repeats"]), totals.duplicates
+        rows, found = statement("load/repeats", **self._parameters(batch)), totals.duplicates
         part = Part("loader", "duplicates", rows, found)
         yield self.filed(batch.id, part, large=is_large(part))
 

@@ -122,7 +122,7 @@ class Stager:
 
 def names(batch: Batch) -> dict[str, str]:
     """The staging tables of a batch; unique, so that two batches can be alive."""
-    kinds = ("staging", "suspects", "hits", "verdicts", "refused", "repeats", "outcomes")
+    kinds = ("staging", "suspects", "hits", "verdicts", "refused", "outcomes")
     return {kind: f"{kind}_{batch.id}" for kind in kinds}
 
 

@@ -7,17 +7,16 @@ WITH reasons AS (
     FROM {{ staging }} AS s
     WHERE _reasons IS NOT NULL AND NOT _skip
     UNION ALL
-    SELECT s._partition, s._offset, {{ id_text }},
+    SELECT v._partition, v._offset, v.id,
         CAST(to_json([{
             'column': {{ id_names | text }},
             'rule': 'conflict',
-            'value': left({{ id_text }}, 100),
+            'value': left(v.id, 100),
             'message': {{ id_names | text }} || ': same id as ' || {{ topic | text }} || '[' || v.first_partition
                 || ']@' || v.first_offset
                 {%- if generation %} || coalesce('#' || f.generation, ''){% endif %} || ', other content'
         }]) AS VARCHAR)
-    FROM {{ staging }} AS s
-    JOIN {{ verdicts }} AS v USING (_partition, _offset)
+    FROM {{ verdicts }} AS v
     {%- if generation %}
     LEFT JOIN lake.loader.batches AS f  -- the first one stands in a former topic
         ON f.pipeline = {{ pipeline | text }} AND f.batch = v.first_batch AND f.generation <> {{ generation }}

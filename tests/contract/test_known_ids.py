@@ -10,12 +10,15 @@ import numpy as np
 import pytest
 
 from loader.model import Batch, Totals
-from loader.warehouse import known
+from loader.warehouse import known, split
+from loader.warehouse.attach import connect
 from loader.warehouse.fingerprints import Fingerprints
 from loader.warehouse.known import KnownIds
 from loader.warehouse.store import DuckWarehouse
 from tests.contract.test_warehouse import IDENTITY, commit
 from tests.making import KINDS, batch, make_config, order
+
+FIRSTS = "SELECT id, first_partition, first_offset FROM lake.loader.duplicates ORDER BY id"
 
 
 @pytest.fixture(params=KINDS)
@@ -151,6 +154,36 @@ def test_a_false_present_costs_a_question_only(
     warehouse = opened(config)
     feed(warehouse, stream, 8)
     warehouse.close()
+
+
+@pytest.mark.parametrize("misled", [False, True])
+def test_a_topic_that_is_read_again_is_judged_in_one_join(
+    config: Any, monkeypatch: pytest.MonkeyPatch, *, misled: bool
+) -> None:
+    """Ids that are known, none of them twice: no other question, and twins and conflicts are told apart.
+
+    Where the set is misled about the batch that brought an id, the other questions find it.
+    """
+    asked: list[str] = []
+    statement = split.statement
+
+    def noted(name: str, /, **parameters: object) -> str:
+        asked.append(name)
+        return statement(name, **parameters)
+
+    warehouse = opened(config)
+    commit(warehouse, batch((0, 0, [order(0)])))
+    commit(warehouse, batch((0, 1, [order(n) for n in range(1, 20)])))
+    if misled:
+        monkeypatch.setattr(Fingerprints, "find", lambda _, hashes: np.ones(len(hashes), np.int32))
+    monkeypatch.setattr(split, "statement", noted)
+    again = [order(n, amount=99 if n == 7 else n + 0.25) for n in range(1, 20)]
+    assert commit(warehouse, batch((1, 0, again))).totals == Totals(19, 0, 18, 1)
+    assert ("load/known_ids" in asked) is misled
+    warehouse.close()
+    with connect(config.warehouse, read_only=True) as home:
+        firsts = home.execute(FIRSTS).fetchall()
+    assert firsts == [(f"ORD{n:06d}", 0, n) for n in range(1, 20) if n != 7]
 
 
 def test_equal_hashes_in_a_batch_are_told_apart(

@@ -87,8 +87,11 @@ class KafkaServer:
         *,
         settings: Mapping[str, str] | None = None,
         jvm: Sequence[str] = SMALL_JVM,
+        cluster: str = "",
     ) -> None:
+        """`cluster` is the id of the cluster that it belongs to, where it is not its own."""
         self.folder = folder
+        self._cluster = cluster or new_uuid()
         self.jvm = tuple(jvm)
         self.log = folder / "broker.log"
         client, controller = free_ports(2)
@@ -167,7 +170,8 @@ class KafkaServer:
     def _launch(self, kafka: Installation, extra: Sequence[str]) -> None:
         """Start the process and its watcher; `extra` are options of the JVM."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        _format_folder(kafka, Path(self.properties["log.dirs"]), self.properties["node.id"])
+        data, node = Path(self.properties["log.dirs"]), self.properties["node.id"]
+        _format_folder(kafka, data, node, self._cluster)
         file = self.folder / "server.properties"
         file.write_text("".join(f"{key}={value}\n" for key, value in self.properties.items()))
         command = [*kafka.java(*self.jvm, *extra), "kafka.Kafka", str(file)]
@@ -234,12 +238,12 @@ def _watch(pid: int) -> subprocess.Popen[bytes]:
     return subprocess.Popen(["/bin/sh", "-c", script], stdin=subprocess.PIPE, start_new_session=True)
 
 
-def _format_folder(kafka: Installation, data: Path, node: str) -> None:
-    """Give a new broker its log folder, with a cluster id of its own."""
+def _format_folder(kafka: Installation, data: Path, node: str, cluster: str) -> None:
+    """Give a new broker its log folder."""
     if (data / "meta.properties").exists():
         return
     shutil.copytree(kafka.formatted, data, dirs_exist_ok=True)
-    meta = f"version=1\ncluster.id={new_uuid()}\nnode.id={node}\ndirectory.id={new_uuid()}\n"
+    meta = f"version=1\ncluster.id={cluster}\nnode.id={node}\ndirectory.id={new_uuid()}\n"
     (data / "meta.properties").write_text(meta)
 
 

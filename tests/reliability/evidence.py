@@ -12,7 +12,7 @@ from typing import Any
 
 TESTS = Path(__file__).parents[1]
 FAULTS = Path(__file__).with_name("faults.toml")
-RESULTS = ("crash", "chaos")  # folders of programs that are run by hand
+RESULTS = ("backlog", "chaos", "crash")  # folders of programs that are run by hand
 MARKER = "fault"
 
 

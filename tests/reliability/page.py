@@ -33,6 +33,7 @@ def page(
         parts.append(f"## {name}\n\n{_table(['', 'fault', 'what must come of it', 'shown by'], rows)}")
     parts.append(_points(results))
     parts.append(_kills(results))
+    parts.append(_backlogs(results))
     parts.append(_mutants(results))
     return "\n".join(part for part in parts if part)
 
@@ -121,6 +122,31 @@ def _bounds(runs: Iterable[Mapping[str, Any]]) -> str:
         if count
     )
     return "; ".join(bounds)
+
+
+def _backlogs(results: Mapping[str, dict[str, Any]]) -> str:
+    """The memory of long loads, by tests/backlog."""
+    rows = [
+        [
+            found["warehouse"],
+            f"{found['records']:,}",
+            f"{found['batches']:,}",
+            f"{found['seconds']:.0f}",
+            ", ".join(map(str, found["mb_by_tenth"])),
+            "flat" if found["ok"] else "**wrong**",
+        ]
+        for name, found in sorted(results.items())
+        if name.startswith("backlog/results/")
+    ]
+    if not rows:
+        return ""
+    text = (
+        "## A long backlog\n\nOne `load` of everything that waits, and the most memory (MB) in each tenth of "
+        "its batches. Flat: the last tenth needs no more than the second one, but for 17 bytes of each id. "
+        "`python -m tests.backlog` does it again.\n\n"
+    )
+    names = ["warehouse", "records", "batches", "seconds", "memory by tenth", "verdict"]
+    return text + _table(names, rows)
 
 
 def _mutants(results: Mapping[str, dict[str, Any]]) -> str:

@@ -1,0 +1,1 @@
+"""A long backlog against a real broker: memory stays flat (fault 57)."""

@@ -176,7 +176,7 @@ class Broker:
         code = code_of(failure)
         if code in UNKNOWN:
             message = "the topic does not exist, and the loader never creates it"
-            return TopicMissing(message, address=self.topic)
+            return TopicMissing(message, address=self.topic, hint="correct kafka.topic, or create it")
         if code in WORDS:
             return action_needed(code, str(failure), self.topic)
         return self.health.explain(str(failure))

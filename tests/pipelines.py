@@ -9,12 +9,16 @@ assert pipeline.check() == story.expected
 
 from __future__ import annotations
 
+import functools
 import json
 import random
+import shutil
 import signal
+import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -23,6 +27,7 @@ from duckdb import DuckDBPyConnection
 from tests.oracle import Counts, Record, Store, check_exact, database, lake, read_topic
 from tests.oracle.around import Sample, never_ahead
 from tests.oracle.group import acknowledged
+from tests.oracle.store import LAKE, home
 from tests.servers import topics
 from tests.servers.command import Cli, Result, Running
 from tests.servers.topics import Message
@@ -153,6 +158,20 @@ class Pipeline:
         self.file.write_text(f"{text}[kafka.client]\n{client}")
         self.cli.env.setdefault("TMPDIR", str(self.cli.folder))  # tracebacks go where they are removed
 
+    def copied(self, cli: Cli) -> Pipeline:
+        """The same with a copy of its folder, for verbs that change nothing in Kafka: it shares the group."""
+        copy = replace(self, cli=cli)
+        shutil.copytree(self.folder, copy.folder, dirs_exist_ok=True)
+        if self.kind == "ducklake":
+            for mark in copy.folder.rglob(".lake-*"):
+                mark.unlink()
+            with closing(sqlite3.connect(copy.warehouse)) as catalogue, catalogue:
+                catalogue.execute(
+                    "UPDATE ducklake_metadata SET value = replace(value, ?, ?) WHERE key = 'data_path'",
+                    (str(self.folder), str(copy.folder)),
+                )
+        return copy
+
     def __call__(self, *words: object, env: dict[str, str] | None = None, timeout: float = 120.0) -> Result:
         """Run a verb to its end, with --json."""
         return self.cli("-c", self.file, "--json", *words, env=env, timeout=timeout)
@@ -179,7 +198,7 @@ class Pipeline:
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
         """The result of a query by plain DuckDB."""
-        with self.store() as store:
+        with self.store(_home()) as store:
             return store.rows(sql)
 
     def batches(self) -> int:
@@ -204,7 +223,7 @@ class Pipeline:
     def check(self, records: Sequence[Record] | None = None, *, caught_up: bool = True) -> Counts:
         """Judge the warehouse against the topic (O1 to O5), and Kafka's group against the warehouse (O6)."""
         found = records if records is not None else read_topic(self.bootstrap, self.topic)
-        with self.store() as store:
+        with self.store(_home()) as store:
             return self.check_in(store, found, self.acknowledged(), caught_up=caught_up)
 
     def check_in(
@@ -221,6 +240,14 @@ class Pipeline:
         verdict = self("verify")
         assert verdict.code == 0, verdict.out
         assert verdict.json["ok"] is True
+
+
+@functools.cache
+def _home() -> DuckDBPyConnection:
+    """A connection of this process for one warehouse after the other; it remembers nothing of their files."""
+    connection = home(*LAKE)
+    connection.execute("SET enable_external_file_cache = false")
+    return connection
 
 
 def committed(running: Running) -> int:

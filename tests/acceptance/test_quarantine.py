@@ -7,7 +7,6 @@ import os
 import re
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -68,11 +67,12 @@ class Shell:
 
     def __init__(self, cli: Cli, bootstrap: str) -> None:
         self._folder = cli.folder
-        self._env = cli.environment({"LOADER__KAFKA__BOOTSTRAP": bootstrap, "COLUMNS": "100"})
+        path = f"{cli.typed()}:{cli.environment()['PATH']}"
+        self._env = cli.environment({"LOADER__KAFKA__BOOTSTRAP": bootstrap, "COLUMNS": "100", "PATH": path})
 
     def typed(self, command: str) -> str:
         """The command and what it printed, errors too."""
-        loader = f'loader() {{ {shlex.quote(sys.executable)} -m loader -q "$@"; }}; '
+        loader = 'loader() { command loader -q "$@"; }; '
         done = subprocess.run(
             ["bash", "-c", loader + command], cwd=self._folder, env=self._env,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120, check=False,

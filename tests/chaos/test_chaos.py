@@ -30,7 +30,7 @@ class Shared(NamedTuple):
 @pytest.mark.parametrize("kind", KINDS)
 def test_kills_at_random_moments(kafka: str, topic: MakeTopic, tmp_path: Path, kind: str) -> None:
     """Killed while it starts, recovers and loads: O1 to O11 hold, and `verify --deep` agrees."""
-    chosen = Wanted(kind, seed=11, kills=KILLS, mix="kills")
+    chosen = Wanted(kind, seed=11, kills=KILLS, mix="kills", start="forked")
     broker = cast("Any", Shared(kafka))
     verdict = run(chosen, chosen.seed, tmp_path, broker, topic(partitions=PARTITIONS))
     wrong = [check for check in verdict["checks"] if check["ok"] is False]

@@ -147,7 +147,7 @@ class Cli:
     def typed(self) -> Path:
         """A folder for PATH with a `loader` in it that is forked like the others (typed.py)."""
         program = self.folder / "typed" / "loader"
-        words = (sys.executable, "-IS", TYPED, _nursery_for(self.environment()).address)
+        words = (sys.executable, "-IS", TYPED, nursery_for(self.environment()).address)
         program.parent.mkdir()
         program.write_text(f'#!/bin/sh\nexec {shlex.join(map(str, words))} "$@"\n')
         program.chmod(0o755)
@@ -167,19 +167,19 @@ class Cli:
     ) -> Process:
         whole, folder = self.environment(env), cwd or self.folder
         if self.fork:
-            return _nursery_for(whole).start([*map(str, args)], whole, folder, files)
+            return nursery_for(whole).start([*map(str, args)], whole, folder, files)
         stdin, stdout, stderr = files
         command = self.command(*args)
         return subprocess.Popen(command, cwd=folder, env=whole, stdin=stdin, stdout=stdout, stderr=stderr)
 
 
-def _nursery_for(env: Mapping[str, str]) -> Nursery:
+def nursery_for(env: Mapping[str, str]) -> Nursery:
+    """The one of this process that has this environment, as far as it matters when a process starts."""
     return _nursery(tuple((name, env[name]) for name in sorted(env) if name.startswith(AT_START)))
 
 
 @functools.cache
 def _nursery(at_start: tuple[tuple[str, str], ...]) -> Nursery:
-    """One of this process for each environment that matters when a process starts."""
     nursery = Nursery(Cli(Path.cwd()).environment(dict(at_start)))
     atexit.register(nursery.close)
     return nursery

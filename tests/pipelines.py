@@ -16,8 +16,8 @@ import shutil
 import signal
 import sqlite3
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -161,15 +161,7 @@ class Pipeline:
     def copied(self, cli: Cli) -> Pipeline:
         """The same with a copy of its folder, for verbs that change nothing in Kafka: it shares the group."""
         copy = replace(self, cli=cli)
-        shutil.copytree(self.folder, copy.folder, dirs_exist_ok=True)
-        if self.kind == "ducklake":
-            for mark in copy.folder.rglob(".lake-*"):
-                mark.unlink()
-            with closing(sqlite3.connect(copy.warehouse)) as catalogue, catalogue:
-                catalogue.execute(
-                    "UPDATE ducklake_metadata SET value = replace(value, ?, ?) WHERE key = 'data_path'",
-                    (str(self.folder), str(copy.folder)),
-                )
+        copy_warehouse(self.folder, copy.folder)
         return copy
 
     def __call__(self, *words: object, env: dict[str, str] | None = None, timeout: float = 120.0) -> Result:
@@ -198,8 +190,18 @@ class Pipeline:
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
         """The result of a query by plain DuckDB."""
-        with self.store(_home()) as store:
+        with self._looked_at() as store:
             return store.rows(sql)
+
+    @contextmanager
+    def _looked_at(self) -> Iterator[Store]:
+        """The warehouse on the connection of this process, which is given up after a failure."""
+        try:
+            with self.store(_home()) as store:
+                yield store
+        except BaseException:
+            _home.cache_clear()
+            raise
 
     def batches(self) -> int:
         """How many batches are committed, by plain DuckDB."""
@@ -223,7 +225,7 @@ class Pipeline:
     def check(self, records: Sequence[Record] | None = None, *, caught_up: bool = True) -> Counts:
         """Judge the warehouse against the topic (O1 to O5), and Kafka's group against the warehouse (O6)."""
         found = records if records is not None else read_topic(self.bootstrap, self.topic)
-        with self.store(_home()) as store:
+        with self._looked_at() as store:
             return self.check_in(store, found, self.acknowledged(), caught_up=caught_up)
 
     def check_in(
@@ -248,6 +250,19 @@ def _home() -> DuckDBPyConnection:
     connection = home(*LAKE)
     connection.execute("SET enable_external_file_cache = false")
     return connection
+
+
+def copy_warehouse(source: Path, target: Path) -> None:
+    """Copy the folder of a pipeline; a lake in it is told where its files are now."""
+    shutil.copytree(source, target, dirs_exist_ok=True)
+    for mark in target.rglob(".lake-*"):
+        mark.unlink()
+    if (catalog := target / "catalog.sqlite").exists():
+        with closing(sqlite3.connect(catalog)) as opened, opened:
+            opened.execute(
+                "UPDATE ducklake_metadata SET value = replace(value, ?, ?) WHERE key = 'data_path'",
+                (str(source), str(target)),
+            )
 
 
 def committed(running: Running) -> int:

@@ -15,6 +15,7 @@ from tests.servers import topics
 from tests.servers.command import Cli
 from tests.servers.topics import Message
 
+LAST = "(SELECT max(_offset) FROM lake.main.orders)"
 TWICE = """INSERT INTO lake.loader.duplicates
 SELECT 'orders', 0, _batch, _partition, _offset, order_id, 0, 0, 0, false
 FROM lake.main.orders WHERE _offset = {row}"""
@@ -47,10 +48,10 @@ def deep(pipeline: Pipeline) -> tuple[int, dict[str, Any]]:
     return done.code, check
 
 
-def changed(pipeline: Pipeline, statement: str) -> list[Any]:
-    """Change the warehouse behind the loader's back, or ask it."""
+def changed(pipeline: Pipeline, statement: str) -> None:
+    """Change the warehouse behind the loader's back."""
     with connect(load_config(pipeline.file, ()).warehouse) as home:
-        return home.execute(statement).fetchall()
+        home.execute(statement)
 
 
 def test_every_record_is_found_again(loaded: tuple[Pipeline, Story]) -> None:
@@ -89,8 +90,7 @@ def test_a_change_behind_the_back_is_named(
 ) -> None:
     """One changed field, a vanished or doubled row, other bytes: found, with partition and offset."""
     pipeline, _ = loaded
-    ((row,),) = changed(pipeline, "SELECT max(_offset) FROM lake.main.orders")
-    changed(pipeline, statement.format(row=row))
+    changed(pipeline, statement.format(row=LAST))
     code, check = deep(pipeline)
     assert (code, check["status"]) == (3, "failed"), check
     assert finding in check["detail"]

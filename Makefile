@@ -1,15 +1,18 @@
-# make demo: see it work.  make test: everything, with a real Kafka.  Needs Python 3.11 or newer and make.
+# make demo: see it work.  make test: all tests but the long ones, with a real Kafka.  Needs Python 3.11 or newer and make.
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 WHAT_IS_INSTALLED := pyproject.toml constraints.txt
 
-.PHONY: demo test lint bench chaos up down clean
+.PHONY: demo test test-all lint bench chaos up down clean
 
 demo: .venv/runtime.stamp  ## replay sample orders through an in-process broker, load, verify, query
 	$(BIN)/loader demo
 
-test: .venv/test.stamp  ## all tests; the first run fetches Kafka (46 MB) into the user's cache folder
+test: .venv/test.stamp  ## the tests; the first run fetches Kafka (46 MB) into the user's cache folder
+	$(BIN)/python -m pytest -m "not long" $(ARGS)
+
+test-all: .venv/test.stamp  ## the long ones too
 	$(BIN)/python -m pytest $(ARGS)
 
 lint: .venv/test.stamp

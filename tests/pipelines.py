@@ -9,12 +9,16 @@ assert pipeline.check() == story.expected
 
 from __future__ import annotations
 
+import functools
 import json
 import random
+import shutil
 import signal
+import sqlite3
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -23,6 +27,7 @@ from duckdb import DuckDBPyConnection
 from tests.oracle import Counts, Record, Store, check_exact, database, lake, read_topic
 from tests.oracle.around import Sample, never_ahead
 from tests.oracle.group import acknowledged
+from tests.oracle.store import LAKE, home
 from tests.servers import topics
 from tests.servers.command import Cli, Result, Running
 from tests.servers.topics import Message
@@ -153,6 +158,12 @@ class Pipeline:
         self.file.write_text(f"{text}[kafka.client]\n{client}")
         self.cli.env.setdefault("TMPDIR", str(self.cli.folder))  # tracebacks go where they are removed
 
+    def copied(self, cli: Cli) -> Pipeline:
+        """The same with a copy of its folder, for verbs that change nothing in Kafka: it shares the group."""
+        copy = replace(self, cli=cli)
+        copy_warehouse(self.folder, copy.folder)
+        return copy
+
     def __call__(self, *words: object, env: dict[str, str] | None = None, timeout: float = 120.0) -> Result:
         """Run a verb to its end, with --json."""
         return self.cli("-c", self.file, "--json", *words, env=env, timeout=timeout)
@@ -179,8 +190,18 @@ class Pipeline:
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
         """The result of a query by plain DuckDB."""
-        with self.store() as store:
+        with self._looked_at() as store:
             return store.rows(sql)
+
+    @contextmanager
+    def _looked_at(self) -> Iterator[Store]:
+        """The warehouse on the connection of this process, which is given up after a failure."""
+        try:
+            with self.store(_home()) as store:
+                yield store
+        except BaseException:
+            _home.cache_clear()
+            raise
 
     def batches(self) -> int:
         """How many batches are committed, by plain DuckDB."""
@@ -204,7 +225,7 @@ class Pipeline:
     def check(self, records: Sequence[Record] | None = None, *, caught_up: bool = True) -> Counts:
         """Judge the warehouse against the topic (O1 to O5), and Kafka's group against the warehouse (O6)."""
         found = records if records is not None else read_topic(self.bootstrap, self.topic)
-        with self.store() as store:
+        with self._looked_at() as store:
             return self.check_in(store, found, self.acknowledged(), caught_up=caught_up)
 
     def check_in(
@@ -221,6 +242,27 @@ class Pipeline:
         verdict = self("verify")
         assert verdict.code == 0, verdict.out
         assert verdict.json["ok"] is True
+
+
+@functools.cache
+def _home() -> DuckDBPyConnection:
+    """A connection of this process for one warehouse after the other; it remembers nothing of their files."""
+    connection = home(*LAKE)
+    connection.execute("SET enable_external_file_cache = false")
+    return connection
+
+
+def copy_warehouse(source: Path, target: Path) -> None:
+    """Copy the folder of a pipeline; a lake in it is told where its files are now."""
+    shutil.copytree(source, target, dirs_exist_ok=True)
+    for mark in target.rglob(".lake-*"):
+        mark.unlink()
+    if (catalog := target / "catalog.sqlite").exists():
+        with closing(sqlite3.connect(catalog)) as opened, opened:
+            opened.execute(
+                "UPDATE ducklake_metadata SET value = replace(value, ?, ?) WHERE key = 'data_path'",
+                (str(source), str(target)),
+            )
 
 
 def committed(running: Running) -> int:

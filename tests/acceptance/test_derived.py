@@ -73,7 +73,7 @@ def test_three_consumers_side_by_side_and_killed(kafka: str, topic: MakeTopic, c
     `python -m tests.crash.three_consumers` does so for two minutes.
     """
     consumers = Consumers(cli, kafka, topic(4), topic(2))
-    verdict = side_by_side(consumers, seconds=12, seed=1)
+    verdict = side_by_side(consumers, seconds=8, seed=1)
     print(f"{verdict.distinct} alerts, {verdict.repeats} of them repeated, kills: {verdict.kills}")
     assert verdict.ok
 

@@ -36,10 +36,10 @@ def test_a_record_that_waits_too_long_fails_the_check(
     assert pipeline("load").code == 0
     for number, (age, state, code) in enumerate(((0, "fresh", 0), (1_000, "warn", 0), (4_000, "fail", 3))):
         sent(pipeline, number, age)
-        found = pipeline("status", *TARGET).json["freshness"]
-        assert found["state"] == state
+        checked = pipeline("status", "--check", *TARGET)
+        found = checked.json["freshness"]
+        assert (checked.code, found["state"]) == (code, state)
         assert age <= found["age_s"] < age + 60
-        assert pipeline("status", "--check", *TARGET).code == code
     text = cli("-c", pipeline.file, "status", "--check", *TARGET)
     assert "freshness: fail, the oldest record has waited 4" in text.out
     assert text.err.count("freshness: fail") == 1

@@ -15,7 +15,7 @@ SMALL = ("--set", "batch.records=200")
 @pytest.mark.parametrize("kind", KINDS)
 def test_numbers_before_and_after(kafka: str, topic: MakeTopic, cli: Cli, kind: str) -> None:
     """--dry-run says what there is to do and does nothing; maintain does it, and prints both sizes."""
-    pipeline, story = Pipeline(cli, kafka, topic(partitions=2), kind), tell(12_000, seed=1, partitions=2)
+    pipeline, story = Pipeline(cli, kafka, topic(partitions=2), kind), tell(9_000, seed=1, partitions=2)
     assert pipeline("maintain").code == 1
     topics.produce(kafka, pipeline.topic, story.messages)
     assert pipeline("load", *SMALL).code == 0
@@ -42,7 +42,7 @@ def test_numbers_before_and_after(kafka: str, topic: MakeTopic, cli: Cli, kind: 
 def test_loads_go_on_beside_it(kafka: str, topic: MakeTopic, cli: Cli) -> None:
     """A stream with small batches and upkeep again and again beside it: all is exact, nobody fails."""
     pipeline = Pipeline(cli, kafka, topic(partitions=2), client=SHORT_SESSION)
-    story = tell(12_000, seed=2, partitions=2)
+    story = tell(6_000, seed=2, partitions=2)
     topics.produce(kafka, pipeline.topic, story.messages)
     running = pipeline.start("run", *SMALL, "--set", "batch.wait=200ms")
     until(lambda: committed(running), "a first batch")

@@ -41,9 +41,10 @@ def test_statements_and_configs_travel_inside_the_wheel(wheel: Path) -> None:
 @pytest.mark.slow
 def test_the_installed_wheel_runs_the_demo_elsewhere(wheel: Path, tmp_path: Path) -> None:
     """An empty environment with the wheel and its constraints runs `loader demo` from any folder."""
-    venv.create(tmp_path / "venv", with_pip=True)
+    venv.create(tmp_path / "venv")
     program = tmp_path / "venv" / "bin"
-    _run(program / "python", "-m", "pip", "install", "-q", "-c", REPOSITORY / "constraints.txt", wheel)
+    into = (sys.executable, "-m", "pip", "--python", program / "python", "install", "-q", "--no-compile")
+    _run(*into, "-c", REPOSITORY / "constraints.txt", wheel)
     (tmp_path / "elsewhere").mkdir()
     done = _run(program / "loader", "demo", "--json", cwd=tmp_path / "elsewhere")
     assert json.loads(done.stdout)

@@ -160,7 +160,6 @@ def test_a_contract_change_is_foreseen(pipeline: Pipeline) -> None:
     assert counts(planned.json["records"]) == counts(pipeline("load").json)
     assert pipeline("plan").json["table"]["state"] == "same"
     assert pipeline("check", "--connect").json["checks"]["table"] == "ok, as the contract says"
-    pipeline.verify()
     deep = pipeline("verify", "--deep")
     assert deep.code == 0, deep.out
 

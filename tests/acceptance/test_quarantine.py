@@ -7,7 +7,6 @@ import os
 import re
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -68,11 +67,12 @@ class Shell:
 
     def __init__(self, cli: Cli, bootstrap: str) -> None:
         self._folder = cli.folder
-        self._env = cli.environment({"LOADER__KAFKA__BOOTSTRAP": bootstrap, "COLUMNS": "100"})
+        path = f"{cli.typed()}:{cli.environment()['PATH']}"
+        self._env = cli.environment({"LOADER__KAFKA__BOOTSTRAP": bootstrap, "COLUMNS": "100", "PATH": path})
 
     def typed(self, command: str) -> str:
         """The command and what it printed, errors too."""
-        loader = f'loader() {{ {shlex.quote(sys.executable)} -m loader -q "$@"; }}; '
+        loader = 'loader() { command loader -q "$@"; }; '
         done = subprocess.run(
             ["bash", "-c", loader + command], cwd=self._folder, env=self._env,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120, check=False,
@@ -133,11 +133,11 @@ def test_a_retry_beside_a_load_is_exact(kafka: str, topic: MakeTopic, cli: Cli) 
     topics.produce(kafka, pipeline.topic, [Message(value, partition=0) for value in bad])
     assert pipeline("load", "--accept-quarantine").code == 0
     # the same ids come again while the retry loads them: a twin of the row, whoever is first
-    story = tell(30_000, seed=21, partitions=2, duplicates=0, conflicts=0, poison=0)
+    story = tell(16_000, seed=21, partitions=2, duplicates=0, conflicts=0, poison=0)
     again = [Message(value, partition=1) for value in bad]
-    topics.produce(kafka, pipeline.topic, [*story.messages[:15_000], *again, *story.messages[15_000:]])
+    topics.produce(kafka, pipeline.topic, [*story.messages[:8_000], *again, *story.messages[8_000:]])
     running = pipeline.start(*mended, "run", "--set", "batch.records=500", "--set", "kafka.assign=all")
-    until(lambda: committed(running) >= 3, "the load is under way")
+    until(lambda: committed(running), "the load is under way")
     done = [
         pipeline(*mended, "quarantine", "retry", "--partition", 0, "--until", "2100-01-01") for _ in range(2)
     ]
@@ -147,7 +147,7 @@ def test_a_retry_beside_a_load_is_exact(kafka: str, topic: MakeTopic, cli: Cli) 
     assert done[0].json["loaded"] + done[0].json["duplicates"] == 600
     assert done[1].json["retried"] == 0
     counts = pipeline.check()
-    assert counts == (30_600, 600, 0, 0)
+    assert counts == (16_600, 600, 0, 0)
     pipeline.verify()
 
 

@@ -73,7 +73,7 @@ def judge(looks: list[dict[str, Any]], total: int) -> None:
 @pytest.mark.fault(50)
 def test_a_lake_is_read_during_a_load(kafka: str, topic: MakeTopic, cli: Cli, tmp_path: Path) -> None:
     """Plain DuckDB in another process queries the lake all the time, and sees unions of whole batches."""
-    pipeline, story = Pipeline(cli, kafka, topic(partitions=3)), tell(60_000, seed=1)
+    pipeline, story = Pipeline(cli, kafka, topic(partitions=3)), tell(30_000, seed=1)
     assert pipeline("load").code == 0  # there is a lake to look at
     topics.produce(kafka, pipeline.topic, story.messages)
     with reading(pipeline.folder / "catalog.sqlite", tmp_path) as looks:
@@ -91,7 +91,7 @@ def test_the_published_copy_is_read_during_a_run(
     kafka: str, topic: MakeTopic, cli: Cli, tmp_path: Path, every: str
 ) -> None:
     """Plain DuckDB reads the copy of a DuckDB file while it is replaced, and sees whole batches too."""
-    pipeline, story = Pipeline(cli, kafka, topic(partitions=3), "duckdb"), tell(40_000, seed=2)
+    pipeline, story = Pipeline(cli, kafka, topic(partitions=3), "duckdb"), tell(24_000, seed=2)
     publish = ("--set", "warehouse.publish=copy.duckdb", "--set", f"warehouse.publish_every={every}")
     assert pipeline("load", *publish).code == 0
     topics.produce(kafka, pipeline.topic, story.messages)

@@ -51,7 +51,7 @@ def loading(cli: Cli, env: dict[str, str]) -> Running:
     """A stream of orders, and `loader run` that loads them; both go on until the test ends."""
     cli.env.update(env)
     assert cli("init", "--example").code == 0
-    assert cli("generate", "orders.jsonl", "--records", 30_000).code == 0
+    assert cli("generate", "orders.jsonl", "--records", 20_000).code == 0
     file = cli.folder / "loader.toml"
     file.write_text(file.read_text() + REFRESH)
     cli.start("replay", "orders.jsonl", "--rate", 200)
@@ -67,7 +67,7 @@ def test_every_block_runs_beside_a_load(kafka: str, topic: MakeTopic, cli: Cli) 
     name = topic(partitions=2)
     where = {"KAFKA__BOOTSTRAP": kafka, "KAFKA__TOPIC": name, "KAFKA__GROUP": name}
     running = loading(cli, {f"LOADER__{key}": value for key, value in where.items()})
-    path = f"{Path(sys.executable).parent}:{cli.environment()['PATH']}"
+    path = f"{cli.typed()}:{Path(sys.executable).parent}:{cli.environment()['PATH']}"
     env = {"HOME": str(home(cli.folder)), "PATH": path}
     before = committed(running)
     said = [run(cli, language, block, env) for language, block in blocks()]

@@ -68,10 +68,11 @@ def test_a_loss_is_accepted_as_the_hint_says(kafka: str, topic: MakeTopic, cli: 
     assert pipeline("load").code == 0
     topics.produce(kafka, pipeline.topic, values[100:])
     topics.delete_records(kafka, pipeline.topic, {0: 120, 1: 90})
+    hint = ""
     for verb in ("load", "run", "plan", "status", "verify"):
         result = pipeline(verb)
         assert "offsets 50 to 120 are gone" in result.out, (verb, result.out)
-    hint = pipeline("load").json["error"]["hint"]
+        hint = result.json["error"]["hint"] if verb == "load" else hint
     name = pipeline.topic
     assert hint == f"loader load --accept-loss '{name}[0]:50-120' --accept-loss '{name}[1]:50-90'"
     for wrong in (f"{name}[0]:50-119", f"{name}[0]:49-120", f"{name}[0]:0-50"):
@@ -95,7 +96,7 @@ def test_a_loss_is_accepted_as_the_hint_says(kafka: str, topic: MakeTopic, cli: 
 @pytest.mark.parametrize("kind", KINDS)
 def test_rewound_and_loaded_again_is_as_before(kafka: str, topic: MakeTopic, cli: Cli, kind: str) -> None:
     """Refused without --yes, foreseen by --dry-run, proved in between; the same rows after the next load."""
-    pipeline, story = Pipeline(cli, kafka, topic(partitions=3), kind), tell(2_000, seed=31)
+    pipeline, story = Pipeline(cli, kafka, topic(partitions=3), kind), tell(1_500, seed=31)
     topics.produce(kafka, pipeline.topic, story.messages)
     assert pipeline("load", "--set", "batch.records=300").code == 0
     ends = pipeline.positions()
@@ -121,14 +122,14 @@ def test_rewound_and_loaded_again_is_as_before(kafka: str, topic: MakeTopic, cli
     assert verdict.code == 0, verdict.out
     assert pipeline("rewind", "--to-earliest", "--yes").code == 0
     assert pipeline.rows("SELECT count(*) AS n FROM orders") == [{"n": 0}]
-    pipeline.verify()
+    pipeline.check(caught_up=False)
     assert pipeline("load").code == 0
     assert pipeline.check() == story.expected
 
 
 def test_places_that_cannot_be_gone_back_to_are_refused(kafka: str, topic: MakeTopic, cli: Cli) -> None:
     """One line each: below the log's start, ahead of us, no such partition; nothing changes."""
-    pipeline = Pipeline(cli, kafka, topic(partitions=1, config=KEPT))
+    pipeline = Pipeline(cli, kafka, topic(partitions=1, config=KEPT), "duckdb")
     base = 1_772_000_000_000
     messages = [Message(order(n), partition=0, timestamp=base + 1_000 * n) for n in range(100)]
     topics.produce(kafka, pipeline.topic, messages)
@@ -157,11 +158,11 @@ def test_places_that_cannot_be_gone_back_to_are_refused(kafka: str, topic: MakeT
 def test_a_running_worker_follows_a_rewind(kafka: str, topic: MakeTopic, cli: Cli, assign: str) -> None:
     """Beside a rewind the worker is the zombie: it drops what it has and reads again, busy or idle."""
     pipeline = Pipeline(cli, kafka, topic(partitions=2), client=SHORT_SESSION)
-    story = tell(6_000, seed=32, partitions=2)
+    story = tell(4_000, seed=32, partitions=2)
     topics.produce(kafka, pipeline.topic, story.messages)
     small = ("--set", "batch.records=200", "--set", "batch.wait=100ms", "--set", f"kafka.assign={assign}")
     running = pipeline.start("run", *small)
-    until(lambda: committed(running) >= 4, "the load is under way")
+    until(lambda: committed(running) >= 2, "the load is under way")
     busy = pipeline("rewind", "--to-offset", "0:50", "--to-offset", "1:50", "--yes")
     assert busy.code == 0, busy.err
     until(lambda: pipeline.behind() == 0, "the worker has caught up again")

@@ -135,7 +135,7 @@ def test_two_schedulers_never_run_two_jobs_at_once(kafka: str, topic: MakeTopic,
     topics.produce(kafka, pipeline.topic, tell(100, seed=1, partitions=1).messages)
     both = [pipeline.start("schedule") for _ in range(2)]
     for running in both:
-        until(lambda running=running: running.err.count("job ended") >= 3, "three runs of each")  # type: ignore[misc]
+        until(lambda running=running: running.err.count("job ended") >= 2, "two runs of each")  # type: ignore[misc]
     results = [running.terminate() for running in both]
     assert [(result.code, result.json["failed"]) for result in results] == [(0, 0)] * 2, results
     assert len(history(pipeline)) == min(20, sum(result.json["runs"] for result in results))

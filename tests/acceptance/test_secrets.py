@@ -92,6 +92,7 @@ def test_a_secret_that_is_wrong_is_not_repeated(
 @pytest.mark.fault(59)
 def test_the_process_list_shows_no_secret(kafka: str, topic: MakeTopic, cli: Cli) -> None:
     """While a worker runs: its command line, and those of its children."""
+    cli.fork = False  # what is forked has the command line of another process
     pipeline = with_secrets(cli, kafka, topic(partitions=1), "duckdb")
     topics.produce(kafka, pipeline.topic, [order(n) for n in range(10)])
     running = pipeline.start("run", "--set", "batch.wait=100ms")

@@ -12,8 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
-from tests.servers.command import Cli, Result
-from tests.servers.nursery import Nursery
+from tests.servers.command import Cli, Result, nursery_for
 
 NOBODY = "|"  # in place of a file: a pipe that nobody reads
 LONGEST = 120  # seconds that a command may take: one that hangs fails its own test and no other
@@ -24,7 +23,7 @@ class Disturbed:
 
     def __init__(self, cli: Cli, library: Path) -> None:
         self._cli = cli
-        self._nursery = Nursery(cli.environment({"LD_PRELOAD": str(library)}))
+        self._nursery = nursery_for(cli.environment({"LD_PRELOAD": str(library)}))
 
     def __call__(
         self,
@@ -57,10 +56,6 @@ class Disturbed:
             )
             code = child.wait()
         return Result(code, *(text.read_text() if text.is_file() else "" for text in texts))
-
-    def close(self) -> None:
-        """End it."""
-        self._nursery.close()
 
 
 def _opened(file: Path) -> IO[bytes]:

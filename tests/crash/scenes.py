@@ -6,8 +6,11 @@ thousand points take minutes, or from Kafka.
 
 from __future__ import annotations
 
+import atexit
+import functools
 import shutil
 import subprocess
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,8 +39,11 @@ TWO_DAYS = 49 * 3600.0
 UPKEEP = ("--set", "maintain.keep_snapshots=0s", "--set", "maintain.keep_runs=0s", "maintain")
 
 
-def build_shim(folder: Path) -> Path:
-    """Compile the library. Raises FileNotFoundError without gcc, CalledProcessError when it fails."""
+@functools.cache
+def shim() -> Path:
+    """The library, compiled once. Raises FileNotFoundError without gcc, CalledProcessError when it fails."""
+    folder = Path(tempfile.mkdtemp(prefix="shim-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     library = folder / "shim.so"
     command = ["gcc", "-O1", "-fPIC", "-shared", "-Wall", "-Werror", "-o", str(library), str(SHIM), "-ldl"]
     subprocess.run(command, check=True)
@@ -129,7 +135,6 @@ class Scene:
 
     def close(self) -> None:
         """End what it has started."""
-        self.disturbed.close()
         self.home.close()
 
 
@@ -175,7 +180,7 @@ def kafka_scene(cli: Cli, kind: str, bootstrap: str) -> Iterator[Scene]:
     topics.create(bootstrap, name, 2)
     topics.produce(bootstrap, name, story.messages)
     pipeline = Pipeline(cli, bootstrap, name, kind, f"p{uuid.uuid4().hex[:8]}")
-    disturbed = Disturbed(cli, build_shim(cli.folder))
+    disturbed = Disturbed(cli, shim())
     scene = KafkaScene(("load",), pipeline, story, read_topic(bootstrap, name), disturbed)
     scene.notes.mkdir()
     try:
@@ -207,7 +212,7 @@ def upkeep_scene(cli: Cli, kind: str) -> Iterator[Scene]:
 
 def _scene(cli: Cli, kind: str, story: Story, words: tuple[str, ...]) -> Scene:
     pipeline = Pipeline(cli, "127.0.0.1:1", "orders", kind, f"p{uuid.uuid4().hex[:8]}")
-    disturbed = Disturbed(cli, build_shim(cli.folder))
+    disturbed = Disturbed(cli, shim())
     scene = Scene(words, pipeline, story, [], disturbed)
     scene.notes.mkdir()
     scene.records = write_story(scene.notes / "story", story.messages)

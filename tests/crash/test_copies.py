@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import MakeTopic
-from tests.crash.scenes import build_shim
+from tests.crash.scenes import shim
 from tests.pipelines import KINDS, Pipeline, committed, tell, until
 from tests.servers import topics
 from tests.servers.command import Cli
@@ -19,7 +19,7 @@ COPIES = 3
 @pytest.mark.parametrize("kind", KINDS)
 def test_three_copies_at_once(kafka: str, topic: MakeTopic, cli: Cli, kind: str) -> None:
     """The same load three times: each is complete or busy (75), and every record is there once."""
-    pipeline, story = Pipeline(cli, kafka, topic(partitions=3), kind), tell(2_000, seed=8)
+    pipeline, story = Pipeline(cli, kafka, topic(partitions=3), kind), tell(1_500, seed=8)
     topics.produce(kafka, pipeline.topic, story.messages)
     small = ("--set", "batch.records=500")
     copies = [pipeline.start("load", *small) for _ in range(COPIES)]
@@ -36,7 +36,7 @@ def test_a_stream_waits_for_room(kafka: str, topic: MakeTopic, cli: Cli, tmp_pat
     pipeline, story = Pipeline(cli, kafka, topic(partitions=2), kind), tell(400, seed=8, partitions=2)
     half, full = len(story.messages) // 2, tmp_path / "full"
     env = {
-        "LD_PRELOAD": str(build_shim(tmp_path)),
+        "LD_PRELOAD": str(shim()),
         "SHIM_FOLDER": str(pipeline.folder),
         "SHIM_AT": "1",
         "SHIM_HOW": "full",

@@ -20,8 +20,8 @@ from tests.pipelines import KINDS, SHORT_SESSION, Pipeline, Story, committed, te
 from tests.servers import topics
 from tests.servers.command import Cli, Running
 
-SMALL_BATCHES = ("--set", "batch.records=1000")  # 8,320 records come in three batches at least
-ONE_IN_MEMORY = ("--set", "batch.records=5000", "--set", "batch.wait=60s")  # one committed, one waiting
+SMALL_BATCHES = ("--set", "batch.records=500")  # 5,096 records come in three batches at least
+ONE_IN_MEMORY = ("--set", "batch.records=2600", "--set", "batch.wait=60s")  # one committed, one waiting
 
 BESIDE_A_COMMIT = ("after_consume", "after_parse")
 """Places that the next batch passes while one commits."""
@@ -48,7 +48,7 @@ class Full:
 @pytest.fixture(scope="module")
 def full(kafka: str) -> Full:
     """One topic for all: the tests only read it, each with a pipeline and a group of its own."""
-    name, story = f"kill-points-{uuid.uuid4().hex[:8]}", tell(8_000, seed=3)
+    name, story = f"kill-points-{uuid.uuid4().hex[:8]}", tell(4_900, seed=3)
     topics.create(kafka, name, 3)
     topics.produce(kafka, name, story.messages)
     return Full(kafka, name, story, read_topic(kafka, name))
@@ -105,7 +105,7 @@ def test_ended_while_it_begins(full: Full, pipeline: Pipeline, log: Path, action
     at_first = pipeline("load", env=fail("in_assign", action, log))
     assert at_first.code == code
     assert pipeline.positions() == {0: 0, 1: 0, 2: 0}
-    assert pipeline("load", "--max-records", 2000).code == 0
+    assert pipeline("load", "--max-records", 500).code == 0
     assert pipeline.batches() == 1
     assert pipeline("load", env=fail("in_assign", action, log)).code == code
     assert log.read_text() == "in_assign\n" * 2

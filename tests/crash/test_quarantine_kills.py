@@ -6,7 +6,6 @@ Nothing here needs a broker: the refused records are in the warehouse.
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -20,32 +19,34 @@ from loader.warehouse.reading import Reader
 from loader.warehouse.store import DuckWarehouse
 from loader.warehouse.verify import checks
 from tests.making import KINDS, batch, make_config, order
-from tests.pipelines import CONFIG, PATHS
+from tests.pipelines import CONFIG, PATHS, copy_warehouse
 from tests.servers.command import Cli
 
 MANY = 200  # mendable refusals: more rows than a lake keeps inline, so that a file is written
 MENDED = ("--set", "table.columns.amount.check=amount > -100000")
 PLACES = ("after_parse", "after_write", "before_begin", "mid_insert", "before_commit", "after_commit")
 
-Make = Callable[[str], Config]
+
+@pytest.fixture(scope="module", params=KINDS)
+def pristine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Config:
+    """A configuration file, and a warehouse of 10 rows and MANY + 2 refusals, two of them twins of rows."""
+    folder, kind = tmp_path_factory.mktemp("pristine"), request.param
+    text = CONFIG.format(name="orders", bootstrap="localhost:1", topic="orders", path=PATHS[kind])
+    (folder / "loader.toml").write_text(text)
+    config = make_config(folder, kind)
+    bad = [order(100 + number, amount=-number - 1) for number in range(MANY)]
+    values = [*(order(number) for number in range(10)), *bad, b"{", order(1, amount=0.01)]
+    with closing(DuckWarehouse(config, accept_quarantine=True)) as warehouse:
+        warehouse.record(Identity("cluster", "orders", "topic-id", 1), {0: 0})
+        warehouse.commit(warehouse.split(warehouse.stage(batch((0, 0, values)))))
+    return config
 
 
 @pytest.fixture
-def make(cli: Cli) -> Make:
-    """A configuration file, and a warehouse of 10 rows and MANY + 2 refusals, two of them twins of rows."""
-
-    def make_pipeline(kind: str) -> Config:
-        text = CONFIG.format(name="orders", bootstrap="localhost:1", topic="orders", path=PATHS[kind])
-        (cli.folder / "loader.toml").write_text(text)
-        config = make_config(cli.folder, kind)
-        bad = [order(100 + number, amount=-number - 1) for number in range(MANY)]
-        values = [*(order(number) for number in range(10)), *bad, b"{", order(1, amount=0.01)]
-        with closing(DuckWarehouse(config, accept_quarantine=True)) as warehouse:
-            warehouse.record(Identity("cluster", "orders", "topic-id", 1), {0: 0})
-            warehouse.commit(warehouse.split(warehouse.stage(batch((0, 0, values)))))
-        return config
-
-    return make_pipeline
+def config(pristine: Config, cli: Cli) -> Config:
+    """A copy of it for each test."""
+    copy_warehouse(pristine.warehouse.file.parent, cli.folder)
+    return make_config(cli.folder, pristine.warehouse.kind)
 
 
 def ask(config: Config, sql: str) -> list[tuple[Any, ...]]:
@@ -65,12 +66,11 @@ def fail(place: str, log: Path) -> dict[str, str]:
     return {"LOADER_FAIL": f"{place}:kill", "LOADER_FAIL_LOG": str(log)}
 
 
-@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.fault(1)
-def test_killed_in_a_retry(make: Make, cli: Cli, kind: str, place: str) -> None:
+def test_killed_in_a_retry(config: Config, cli: Cli, place: str) -> None:
     """SIGKILL at any place: all of it happened or nothing; the same command again leaves the same end."""
-    config, log = make(kind), cli.folder / "hits"
+    log = cli.folder / "hits"
     killed = cli(*MENDED, "quarantine", "retry", "--all", env=fail(place, log))
     assert killed.code == -signal.SIGKILL, killed.err
     assert log.read_text() == f"{place}\n"
@@ -89,12 +89,11 @@ def test_killed_in_a_retry(make: Make, cli: Cli, kind: str, place: str) -> None:
     assert third.json["retried"] == 0
 
 
-@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("place", ["before_commit", "after_commit"])
 @pytest.mark.fault(1)
-def test_killed_in_a_drop_or_edit(make: Make, cli: Cli, kind: str, place: str) -> None:
+def test_killed_in_a_drop_or_edit(config: Config, cli: Cli, place: str) -> None:
     """The same for the other two changes: whole or not at all."""
-    config, log, done = make(kind), cli.folder / "hits", place == "after_commit"
+    log, done = cli.folder / "hits", place == "after_commit"
     killed = cli("quarantine", "edit", "0:10", "--value", "{}", env=fail(place, log))
     assert killed.code == -signal.SIGKILL, killed.err
     edited = ask(config, "SELECT count(*) FROM lake.loader.quarantine WHERE edited IS NOT NULL")

@@ -7,9 +7,11 @@ import functools
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -18,6 +20,7 @@ from typing import Any
 from tests.servers.nursery import Child, Nursery
 
 REPOSITORY = Path(__file__).parents[2]
+TYPED = Path(__file__).with_name("typed.py")
 Process = subprocess.Popen[bytes] | Child
 AT_START = ("LC_", "LANG", "LD_", "PYTHON")  # what a process reads when it starts
 DROPPED = ("LOADER", "PYTHONDONTWRITEBYTECODE")  # without bytecode every start compiles a second's worth
@@ -87,13 +90,13 @@ class Running:
 class Cli:
     """Runs `loader` in one folder; `env` is added to every command.
 
-    What runs to its end is forked from a process that has the imports behind it (nursery.py), what goes on
-    in the background is started as users start it; `fork` says otherwise for all commands.
+    Each is forked from a process that has the imports behind it (nursery.py), unless `fork` says that it is
+    started as users start it.
     """
 
     folder: Path
     env: dict[str, str] = field(default_factory=dict)
-    fork: bool | None = None
+    fork: bool = True
     _started: list[Running] = field(default_factory=list)
 
     def __call__(
@@ -109,7 +112,7 @@ class Cli:
             given.write(stdin or "")
             given.seek(0)
             files = (given.fileno(), out.fileno(), err.fileno())
-            process = self._begin(args, env, cwd, files, fork=self.fork is not False)
+            process = self._begin(args, env, cwd, files)
             try:
                 code = process.wait(timeout)
             except subprocess.TimeoutExpired:
@@ -126,7 +129,7 @@ class Cli:
         texts = self.folder / f"{name}.out", self.folder / f"{name}.err"
         with Path(os.devnull).open("rb") as given, texts[0].open("wb") as out, texts[1].open("wb") as err:
             files = (given.fileno(), out.fileno(), err.fileno())
-            process = self._begin(args, env, cwd, files, fork=self.fork is True)
+            process = self._begin(args, env, cwd, files)
         self._started.append(Running(process, *texts))
         return self._started[-1]
 
@@ -141,6 +144,15 @@ class Cli:
         """The words of a command."""
         return [sys.executable, "-m", "loader", *map(str, args)]
 
+    def typed(self) -> Path:
+        """A folder for PATH with a `loader` in it that is forked like the others (typed.py)."""
+        program = self.folder / "typed" / "loader"
+        words = (sys.executable, "-IS", TYPED, nursery_for(self.environment()).address)
+        program.parent.mkdir()
+        program.write_text(f'#!/bin/sh\nexec {shlex.join(map(str, words))} "$@"\n')
+        program.chmod(0o755)
+        return program.parent
+
     def environment(self, extra: dict[str, str] | None = None) -> dict[str, str]:
         """The user's environment without LOADER variables; the repository can be imported from any folder."""
         inherited = {key: value for key, value in os.environ.items() if not key.startswith(DROPPED)}
@@ -152,21 +164,22 @@ class Cli:
         env: dict[str, str] | None,
         cwd: Path | None,
         files: tuple[int, int, int],
-        *,
-        fork: bool,
     ) -> Process:
         whole, folder = self.environment(env), cwd or self.folder
-        if fork:
-            at_start = tuple((name, whole[name]) for name in sorted(whole) if name.startswith(AT_START))
-            return _nursery(at_start).start([*map(str, args)], whole, folder, files)
+        if self.fork:
+            return nursery_for(whole).start([*map(str, args)], whole, folder, files)
         stdin, stdout, stderr = files
         command = self.command(*args)
         return subprocess.Popen(command, cwd=folder, env=whole, stdin=stdin, stdout=stdout, stderr=stderr)
 
 
+def nursery_for(env: Mapping[str, str]) -> Nursery:
+    """The one of this process that has this environment, as far as it matters when a process starts."""
+    return _nursery(tuple((name, env[name]) for name in sorted(env) if name.startswith(AT_START)))
+
+
 @functools.cache
 def _nursery(at_start: tuple[tuple[str, str], ...]) -> Nursery:
-    """One of this process for each environment that matters when a process starts."""
     nursery = Nursery(Cli(Path.cwd()).environment(dict(at_start)))
     atexit.register(nursery.close)
     return nursery

@@ -10,6 +10,7 @@ descriptors (stdin, stdout, stderr). The answers are the process id, then the ex
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -77,8 +78,8 @@ class Nursery:
 
     def __init__(self, env: Mapping[str, str]) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="nursery-"))
-        self._address = str(self._folder / "ask")
-        command = [sys.executable, "-m", "tests.servers.nursery", self._address]
+        self.address = str(self._folder / "ask")
+        command = [sys.executable, "-m", "tests.servers.nursery", self.address]
         self._home = subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert self._home.stdout is not None
         if not self._home.stdout.readline():
@@ -98,7 +99,7 @@ class Nursery:
         """
         order = {"words": words, "env": dict(env), "folder": str(folder), "before": before}
         connection = socket.socket(socket.AF_UNIX)
-        connection.connect(self._address)
+        connection.connect(self.address)
         socket.send_fds(connection, [json.dumps(order).encode() + b"\n"], list(files))
         return Child(connection)
 
@@ -175,12 +176,21 @@ def _line(connection: socket.socket) -> str:
 
 
 def _import_all() -> None:
-    """Import all of `loader`, and with it what it needs."""
+    """Import all of `loader` and with it what it needs, and compile its statements.
+
+    What is here before the fork is left alone by the garbage collections of the commands.
+    """
     import loader
+    from loader import statements
 
     for module in pkgutil.walk_packages(loader.__path__, "loader."):
         if module.name not in LEFT_OUT:
             importlib.import_module(module.name)
+    root = Path(str(statements.shipped("sql")))
+    for file in root.rglob("*.sql"):
+        statements._template(str(file.relative_to(root).with_suffix("")))
+    gc.collect()
+    gc.freeze()
 
 
 if __name__ == "__main__":

@@ -103,15 +103,22 @@ def copied(config: Config, folder: Path) -> Config:
 
     To make a warehouse costs a hundred times as much, so tests with one scene make it once and copy it.
     """
-    source = config.warehouse.file.parent
+    source, made = config.warehouse.file.parent, _elsewhere(config, folder)
+    assert not made.warehouse.file.exists()
     shutil.copytree(source, folder, dirs_exist_ok=True)
-    made = config.model_copy(deep=True)
-    for section in (made.warehouse, *made.derive):
-        section._folder = folder
     if made.warehouse.kind == "ducklake":
         _moved(made.warehouse.file, f"{source}/", f"{folder}/")
         for mark in made.warehouse.data_path.glob(f"{MARK}*"):
             mark.unlink()  # says that the other lake writes here; the next to open leaves its own
+    return made
+
+
+def _elsewhere(config: Config, folder: Path) -> Config:
+    made = config.model_copy(deep=True)
+    for section in (made.warehouse, *made.derive):
+        section._folder = folder
+    assert folder in made.warehouse.data_path.parents, "only relative paths can be followed"
+    assert made.warehouse.file.parent == folder
     return made
 
 
@@ -126,12 +133,10 @@ def prepared(config: Config, fill: Callable[..., object], *arguments: object) ->
     """
     assert all(derived.file is None for derived in config.derive), "files of one name may differ"
     what = (fill.__module__, fill.__qualname__, arguments)
-    key = repr((what, config.warehouse.kind, config.pipeline, config.table, config.derive))
+    path = config.warehouse.path.get_secret_value()
+    key = repr((what, path, config.warehouse.data, config.pipeline, config.table, config.derive))
     if key not in _PREPARED:
-        folder = _shelf() / str(len(_PREPARED))
-        folder.mkdir()
-        made = config.model_copy(deep=True)
-        made.warehouse._folder = folder
+        made = _elsewhere(config, Path(mkdtemp(dir=_shelf())))
         fill(made, *arguments)
         _PREPARED[key] = made
     copied(_PREPARED[key], config.warehouse.file.parent)

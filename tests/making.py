@@ -132,9 +132,9 @@ def prepared(config: Config, fill: Callable[..., object], *arguments: object) ->
     in the configuration must not matter to it.
     """
     assert all(derived.file is None for derived in config.derive), "files of one name may differ"
-    what = (fill.__module__, fill.__qualname__, arguments)
-    path = config.warehouse.path.get_secret_value()
-    key = repr((what, path, config.warehouse.data, config.pipeline, config.table, config.derive))
+    what = (fill.__module__, fill.__qualname__, arguments, config.pipeline, config.kafka.topic)
+    where = (config.warehouse.path.get_secret_value(), config.warehouse.data)
+    key = repr((what, where, *(each.model_dump_json() for each in (config.table, *config.derive))))
     if key not in _PREPARED:
         made = _elsewhere(config, Path(mkdtemp(dir=_shelf())))
         fill(made, *arguments)

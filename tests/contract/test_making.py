@@ -15,7 +15,7 @@ from loader.warehouse.owners import other_owners
 from loader.warehouse.reading import Reader
 from loader.warehouse.store import DuckWarehouse
 from loader.warehouse.verify import checks
-from tests.making import KINDS, batch, copied, make_config, order
+from tests.making import KINDS, ORDER_COLUMNS, batch, begin, copied, make_config, order
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -47,3 +47,17 @@ def test_a_copy_stands_by_itself(tmp_path: Path, kind: str) -> None:
         assert {check.status for check in checks(reader)} == {"ok"}
     with connect(copy.warehouse, read_only=True) as home:
         assert home.execute("SELECT count(*), max(_offset) FROM lake.orders").fetchone() == (101, 104)
+
+
+def test_what_is_prepared_is_of_this_table(tmp_path: Path) -> None:
+    """Of two pipelines that differ in a column only, each gets a warehouse of its own; both have begun."""
+    for name, column in (("one", "VARCHAR"), ("two", "BIGINT"), ("three", "VARCHAR")):
+        (tmp_path / name).mkdir()
+        table = {"columns": {**ORDER_COLUMNS, "note": {"type": column, "required": False}}}
+        config = make_config(tmp_path / name, "duckdb", table=table)
+        begin(config, Identity("cluster", "orders", "topic-id", 1), {0: 7})
+        with closing(DuckWarehouse(config)) as warehouse:
+            assert warehouse.offsets()[0].offset == 7
+        with connect(config.warehouse, read_only=True) as home:
+            types = dict(row[:2] for row in home.execute("DESCRIBE lake.main.orders").fetchall())
+        assert types["note"] == column

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
+import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
+from functools import cache
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 import pyarrow as pa
 
 from loader.config import Config, config_from
-from loader.model import CHUNK_SCHEMA, Batch, Span, new_batch_id
+from loader.model import CHUNK_SCHEMA, Batch, Identity, Span, new_batch_id
+from loader.warehouse.owners import MARK
+from loader.warehouse.store import DuckWarehouse
 
 ORDER_COLUMNS: Mapping[str, Any] = {
     "order_id": {"type": "VARCHAR", "check": "length(order_id) <= 64"},
@@ -90,6 +96,84 @@ def batch(*parts: tuple[int, int, list[bytes | None]], holes: int = 0) -> Batch:
     spans = tuple(Span(p, begin, begin + len(values) + holes, 0) for p, begin, values in parts)
     chunks = [records(*part) for part in parts]
     return Batch(new_batch_id(), spans, pa.Table.from_batches(chunks, schema=CHUNK_SCHEMA))
+
+
+def copied(config: Config, folder: Path) -> Config:
+    """The same pipeline in an empty folder, with a copy of its warehouse, which nobody may have open.
+
+    To make a warehouse costs a hundred times as much, so tests with one scene make it once and copy it.
+    """
+    source, made = config.warehouse.file.parent, _elsewhere(config, folder)
+    assert not made.warehouse.file.exists()
+    shutil.copytree(source, folder, dirs_exist_ok=True)
+    if made.warehouse.kind == "ducklake":
+        _moved(made.warehouse.file, f"{source}/", f"{folder}/")
+        for mark in made.warehouse.data_path.glob(f"{MARK}*"):
+            mark.unlink()  # says that the other lake writes here; the next to open leaves its own
+    return made
+
+
+def _elsewhere(config: Config, folder: Path) -> Config:
+    made = config.model_copy(deep=True)
+    for section in (made.warehouse, *made.derive):
+        section._folder = folder
+    assert folder in made.warehouse.data_path.parents, "only relative paths can be followed"
+    assert made.warehouse.file.parent == folder
+    return made
+
+
+_PREPARED: dict[str, Config] = {}
+
+
+def prepared(config: Config, fill: Callable[..., object], *arguments: object) -> None:
+    """What `fill(config, *arguments)` makes of a warehouse that is not there yet.
+
+    It is made once in a process for each kind, table and list of derived tables, and copied. What else stands
+    in the configuration must not matter to it.
+    """
+    assert all(derived.file is None for derived in config.derive), "files of one name may differ"
+    what = (fill.__module__, fill.__qualname__, arguments, config.pipeline, config.kafka.topic)
+    where = (config.warehouse.path.get_secret_value(), config.warehouse.data)
+    key = repr((what, where, *(each.model_dump_json() for each in (config.table, *config.derive))))
+    if key not in _PREPARED:
+        made = _elsewhere(config, Path(mkdtemp(dir=_shelf())))
+        fill(made, *arguments)
+        _PREPARED[key] = made
+    copied(_PREPARED[key], config.warehouse.file.parent)
+
+
+def begin(config: Config, identity: Identity, starts: Mapping[int, int]) -> None:
+    """A warehouse whose pipeline has recorded its topic and where to begin, and nothing else."""
+    prepared(config, _begun, identity, starts)
+
+
+def _begun(config: Config, identity: Identity, starts: Mapping[int, int]) -> None:
+    with closing(DuckWarehouse(config)) as warehouse:
+        warehouse.record(identity, starts)
+
+
+@cache
+def _shelf() -> Path:
+    """A folder that goes when the process ends."""
+    folder = Path(mkdtemp(prefix="loader-tests-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def _moved(catalogue: Path, source: str, folder: str) -> None:
+    """Let every path in a catalogue begin with another folder."""
+    with closing(sqlite3.connect(catalogue)) as home, home:
+        home.execute("PRAGMA synchronous = OFF")
+        columns = (
+            "SELECT t.name, c.name FROM sqlite_master AS t JOIN pragma_table_info(t.name) AS c "
+            "WHERE t.type = 'table'"
+        )
+        for table, column in home.execute(columns).fetchall():
+            home.execute(
+                f'UPDATE "{table}" SET "{column}" = replace("{column}", ?1, ?2) '
+                f'WHERE typeof("{column}") = \'text\' AND instr("{column}", ?1)',
+                (source, folder),
+            )
 
 
 def age(config: Config, seconds: float) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,11 +30,12 @@ ORDERS = [
 ]
 
 
-@pytest.fixture(params=KINDS)
-def loaded(request: pytest.FixtureRequest, tmp_path: Path) -> Config:
-    """The five orders, one of them twice, and two records that are refused."""
+@pytest.fixture(scope="module", params=KINDS)
+def loaded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Config:
+    """The five orders, one of them twice, and two records that are refused; all here only read them."""
     table = {"name": "orders", "id": "order_id", "event_time": "timestamp", "columns": COLUMNS}
-    config = make_config(tmp_path, request.param, table=table, limits={"quarantine": 1.0})
+    folder = tmp_path_factory.mktemp("loaded")
+    config = make_config(folder, request.param, table=table, limits={"quarantine": 1.0})
     values: list[bytes | None] = [
         order(
             number,

@@ -21,7 +21,7 @@ from loader.warehouse.migrate import open_warehouse
 from loader.warehouse.reading import Reader, score_rows
 from loader.warehouse.store import DuckWarehouse
 from loader.warehouse.verify import checks
-from tests.making import KINDS, ORDER_COLUMNS, batch, make_config, order
+from tests.making import KINDS, ORDER_COLUMNS, batch, copied, make_config, order
 
 CURRENCY = {"type": "VARCHAR", "required": False}
 IDENTITY = Identity("cluster", "orders", "topic-id", 1)
@@ -35,6 +35,14 @@ class Lab:
         self.kind = kind
         self.next = 0
         self.opened: list[DuckWarehouse] = []
+
+    def copy(self, folder: Path) -> Lab:
+        """The same in another folder."""
+        self.close()
+        copied(self.config(), folder)
+        made = Lab(folder, self.kind)
+        made.next = self.next
+        return made
 
     def config(self, columns: Mapping[str, Any] | None = None, **table: Any) -> Any:
         """The orders' contract with other columns (None: without that column) or keys of the table."""
@@ -81,14 +89,21 @@ class Lab:
             return {check.status for check in checks(reader)} == {"ok"}
 
 
-@pytest.fixture(params=KINDS)
-def lab(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Lab]:
+@pytest.fixture(scope="module", params=KINDS)
+def loaded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Lab:
     """100 orders loaded in a batch (a file in a lake), and 3 in another (inlined there)."""
-    made = Lab(tmp_path, request.param)
+    made = Lab(tmp_path_factory.mktemp("loaded"), request.param)
     worker = made.worker()
     made.load(worker, *(order(n) for n in range(100)))
     made.load(worker, *(order(n) for n in range(100, 103)))
     made.close()
+    return made
+
+
+@pytest.fixture
+def lab(loaded: Lab, tmp_path: Path) -> Iterator[Lab]:
+    """A copy of it."""
+    made = loaded.copy(tmp_path)
     yield made
     made.close()
 
@@ -319,14 +334,22 @@ REFUSED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
 ]
 
 
+@pytest.fixture(scope="module")
+def with_null(loaded: Lab, tmp_path_factory: pytest.TempPathFactory) -> Lab:
+    """A row more, without an optional column."""
+    made = loaded.copy(tmp_path_factory.mktemp("with_null"))
+    made.load(made.worker(), order(500, user_id=None))
+    made.close()
+    return made
+
+
 @pytest.mark.parametrize(("columns", "table", "words"), REFUSED)
 @pytest.mark.fault(45)
 def test_what_cannot_be_followed_is_refused_by_name(
-    lab: Lab, columns: dict[str, Any], table: dict[str, Any], words: str
+    with_null: Lab, tmp_path: Path, columns: dict[str, Any], table: dict[str, Any], words: str
 ) -> None:
     """The message names the column, the table's side and the contract's, and a way on; nothing changes."""
-    lab.load(lab.worker(), order(500, user_id=None))
-    lab.close()
+    lab = with_null.copy(tmp_path)
     before = lab.rows("SELECT * FROM lake.loader.head"), lab.types()
     with pytest.raises(WarehouseMismatch, match=words) as refused:
         lab.worker(columns, **table)
@@ -391,12 +414,19 @@ def test_an_optional_column_without_null_may_become_required(lab: Lab) -> None:
 # several workers
 
 
-@pytest.fixture
-def lake(tmp_path: Path) -> Iterator[Lab]:
+@pytest.fixture(scope="module")
+def one_batch(tmp_path_factory: pytest.TempPathFactory) -> Lab:
     """A lake with one batch."""
-    made = Lab(tmp_path, "ducklake")
+    made = Lab(tmp_path_factory.mktemp("one_batch"), "ducklake")
     made.load(made.worker(), *(order(n) for n in range(100)))
     made.close()
+    return made
+
+
+@pytest.fixture
+def lake(one_batch: Lab, tmp_path: Path) -> Iterator[Lab]:
+    """A copy of it."""
+    made = one_batch.copy(tmp_path)
     yield made
     made.close()
 

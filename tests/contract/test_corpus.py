@@ -14,7 +14,7 @@ from loader.warehouse.reading import Reader
 from loader.warehouse.store import DuckWarehouse
 from loader.warehouse.verify import checks
 from tests.corpus import FILES, Case, found, read
-from tests.making import KINDS, make_config
+from tests.making import KINDS, begin, make_config
 from tests.oracle import Store, database, lake
 
 
@@ -64,8 +64,8 @@ def test_every_record_ends_as_the_corpus_says(kind: str, name: str, batches: int
     config = make_config(
         tmp_path, kind, table={"id": [], "event_time": None, **case.table}, kafka={"topic": "corpus"}
     )
+    begin(config, Identity("cluster", "corpus", "topic-id", 1), {0: 0})
     warehouse = DuckWarehouse(config, accept_quarantine=True)
-    warehouse.record(Identity("cluster", "corpus", "topic-id", 1), {0: 0})
     bounds = [len(case.messages) * n // batches for n in range(batches + 1)]
     for first, last in pairwise(bounds):
         warehouse.commit(warehouse.split(warehouse.stage(as_batch(case, first, last))))

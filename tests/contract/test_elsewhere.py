@@ -16,7 +16,7 @@ from loader.model import Identity
 from loader.warehouse.reading import Reader
 from loader.warehouse.store import DuckWarehouse
 from loader.warehouse.verify import checks
-from tests.making import KINDS, batch, make_config, order
+from tests.making import KINDS, batch, make_config, order, prepared
 
 HOUR = 3_600 * 10**9  # nanoseconds
 IDENTITY = Identity("cluster", "orders", "topic-id", 1)
@@ -45,7 +45,7 @@ def sound(config: Config, rows: int) -> list[tuple[int, str]]:
 def test_another_host_and_process_go_on(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who committed stands in the ledger and decides nothing: the same process id elsewhere is nobody."""
     config = make_config(tmp_path, kind)
-    load(config, 0, 100)
+    prepared(config, load, 0, 100)
     monkeypatch.setattr(socket, "gethostname", lambda: "elsewhere")
     load(config, 100, 100)
     assert [worker for _, worker in sound(config, 200)] == [
@@ -65,7 +65,7 @@ def test_a_clock_that_jumps_changes_nothing(
     def jumped() -> int:
         return now() + jump
 
-    load(config, 0, 100)
+    prepared(config, load, 0, 100)
     clock: Callable[[], int] = jumped
     monkeypatch.setattr(model.time, "time_ns", clock)
     load(config, 100, 100)

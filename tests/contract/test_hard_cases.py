@@ -21,7 +21,7 @@ from loader.warehouse.store import DuckWarehouse
 from loader.warehouse.transaction import CommitFailed, is_conflict
 from loader.warehouse.verify import checks
 from loader.warehouse.wanted import Place
-from tests.making import KINDS, batch, make_config, order
+from tests.making import KINDS, batch, begin, make_config, order
 
 HOSTILE = [
     "it's",
@@ -44,9 +44,9 @@ HOSTILE = [
 
 def opened(folder: Path, kind: str, **changes: Any) -> DuckWarehouse:
     """A warehouse with the first offset of one partition recorded."""
-    warehouse = DuckWarehouse(make_config(folder, kind, **changes), accept_quarantine=True)
-    warehouse.record(Identity("", "orders", "", 1), {0: 0})
-    return warehouse
+    config = make_config(folder, kind, **changes)
+    begin(config, Identity("", "orders", "", 1), {0: 0})
+    return DuckWarehouse(config, accept_quarantine=True)
 
 
 def commit(warehouse: DuckWarehouse, made: Batch) -> Totals:

@@ -16,7 +16,7 @@ from loader.warehouse.fingerprints import Fingerprints
 from loader.warehouse.known import KnownIds
 from loader.warehouse.store import DuckWarehouse
 from tests.contract.test_warehouse import IDENTITY, commit
-from tests.making import KINDS, batch, make_config, order
+from tests.making import KINDS, batch, begin, make_config, order
 
 FIRSTS = "SELECT id, first_partition, first_offset FROM lake.loader.duplicates ORDER BY id"
 
@@ -43,11 +43,10 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, list[int] | None]]
 
 
 def opened(config: Any) -> DuckWarehouse:
-    """A worker; the first one records where to begin."""
-    warehouse = DuckWarehouse(config)
-    if not warehouse.recorded():
-        warehouse.record(IDENTITY, {0: 0, 1: 0})
-    return warehouse
+    """A worker; the first one finds an empty table."""
+    if not config.warehouse.file.exists():
+        begin(config, IDENTITY, {0: 0, 1: 0})
+    return DuckWarehouse(config)
 
 
 class Stream:
@@ -88,7 +87,7 @@ def feed(warehouse: DuckWarehouse, stream: Stream, batches: int) -> None:
 def test_a_new_table_has_a_set_from_the_beginning(config: Any, stream: Stream, asked: list[Any]) -> None:
     """Twins, conflicts and new ids come out as a dictionary says; new ids ask the table nothing."""
     warehouse = opened(config)
-    feed(warehouse, stream, 12)
+    feed(warehouse, stream, 8)
     doubtful, _ = asked[0]
     assert doubtful < 12
     assert commit(warehouse, batch((1, 0, [order(1000 + n) for n in range(5)]))).totals.loaded == 5
@@ -118,7 +117,7 @@ def test_other_workers_are_learnt_before_each_look(tmp_path: Path, stream: Strea
     """Two workers with a set each, in turn on one lake: an id of the other's newest batch is known."""
     config = make_config(tmp_path, "ducklake", limits={"quarantine": 1.0})
     workers = [opened(config), opened(config)]
-    for turn in range(10):
+    for turn in range(6):
         feed(workers[turn % 2], stream, 1)
     for each in workers:
         each.close()
@@ -152,7 +151,7 @@ def test_a_false_present_costs_a_question_only(
     """A set that takes every id for one of the first batch's still gives the right answers."""
     monkeypatch.setattr(Fingerprints, "find", lambda _, hashes: np.ones(len(hashes), np.int32))
     warehouse = opened(config)
-    feed(warehouse, stream, 8)
+    feed(warehouse, stream, 5)
     warehouse.close()
 
 
@@ -192,7 +191,7 @@ def test_equal_hashes_in_a_batch_are_told_apart(
     """Where all ids look repeated, only those that are count as duplicates."""
     monkeypatch.setattr(known, "_repeated", lambda hashes: np.ones(len(hashes), np.bool_))
     warehouse = opened(config)
-    feed(warehouse, stream, 8)
+    feed(warehouse, stream, 5)
     warehouse.close()
 
 
@@ -209,5 +208,5 @@ def test_without_room_the_table_is_asked(
 
     monkeypatch.setattr(Fingerprints, "add", full)
     warehouse = opened(config)
-    feed(warehouse, stream, 8)
+    feed(warehouse, stream, 5)
     warehouse.close()

@@ -21,7 +21,7 @@ from loader.warehouse.reading import Reader
 from loader.warehouse.split import UNITS_AT_ONCE
 from loader.warehouse.store import DuckWarehouse
 from loader.warehouse.verify import checks
-from tests.making import batch, make_config, order
+from tests.making import batch, begin, make_config, order
 
 BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
 NULLS = "year=__HIVE_DEFAULT_PARTITION__"
@@ -45,9 +45,9 @@ class Lake:
 
     def load(self, days: list[float], config: Config | None = None) -> None:
         """Commit one batch: an order on each of these days."""
+        if not self.told:
+            begin(self.config, Identity("cluster", "orders", "topic-id", 1), {0: 0})
         with closing(DuckWarehouse(config or self.config)) as warehouse:
-            if not warehouse.recorded():
-                warehouse.record(Identity("cluster", "orders", "topic-id", 1), {0: 0})
             values = [at(self.told + number, day) for number, day in enumerate(days)]
             warehouse.commit(warehouse.split(warehouse.stage(batch((0, self.told, values)))))
             self.told += len(values)

@@ -17,7 +17,7 @@ from loader.warehouse.quarantine import Quarantine
 from loader.warehouse.retry import drop, retry
 from loader.warehouse.store import DuckWarehouse
 from loader.warehouse.wanted import Place, Wanted
-from tests.making import KINDS, ORDER_COLUMNS, batch, make_config, order
+from tests.making import KINDS, ORDER_COLUMNS, batch, begin, make_config, order
 
 MENDED = {**ORDER_COLUMNS, "amount": {"type": "DECIMAL(18,2)"}}
 
@@ -70,8 +70,7 @@ def never(seconds: float) -> None:
 def trickle(request: pytest.FixtureRequest, tmp_path: Path) -> Trickle:
     """A pipeline of which nothing is loaded yet."""
     made = Trickle(make_config(tmp_path, request.param))
-    with closing(DuckWarehouse(made.config)) as warehouse:
-        warehouse.record(Identity("cluster", "orders", "topic-id", 1), {0: 0})
+    begin(made.config, Identity("cluster", "orders", "topic-id", 1), {0: 0})
     return made
 
 
@@ -103,8 +102,8 @@ def test_what_was_mended_or_dropped_does_not_weigh(trickle: Trickle) -> None:
 def test_a_running_worker_hears_of_it(tmp_path: Path) -> None:
     """Entries that were mended beside a running worker do not stop it."""
     trickle = Trickle(make_config(tmp_path))
+    begin(trickle.config, Identity("cluster", "orders", "topic-id", 1), {0: 0})
     with closing(DuckWarehouse(trickle.config)) as warehouse:
-        warehouse.record(Identity("cluster", "orders", "topic-id", 1), {0: 0})
         trickle.into(warehouse, bad=90)
         with pytest.raises(QuarantineLimit):
             trickle.into(warehouse, bad=1, good=20)

@@ -20,7 +20,7 @@ from loader.warehouse.reading import Reader
 from loader.warehouse.store import DuckWarehouse
 from loader.warehouse.upkeep import Upkeep
 from loader.warehouse.verify import checks
-from tests.making import KINDS, age, batch, make_config, order
+from tests.making import KINDS, age, batch, make_config, order, prepared
 
 AT_ONCE = {"keep_snapshots": "0s"}
 BATCHES, ROWS = 12, 100
@@ -57,7 +57,7 @@ def sound(config: Config, batches: int = BATCHES) -> None:
 def test_small_files_become_few(tmp_path: Path) -> None:
     """A file per batch becomes one; rows, ledger and proof are as before; then there is nothing to do."""
     config = make_config(tmp_path)
-    load(config)
+    prepared(config, load)
     before, after, done = maintain(config)
     assert before["files"] == BATCHES
     assert (done["merged_files"], done["made_files"]) == (BATCHES, 1)
@@ -75,7 +75,7 @@ def test_small_files_become_few(tmp_path: Path) -> None:
 def test_old_files_go_only_after_their_time(tmp_path: Path) -> None:
     """What was merged away stays on disk for readers until `delete_after`; the named files never go."""
     config = make_config(tmp_path, maintain=AT_ONCE)
-    load(config)
+    prepared(config, load)
     _, after, done = maintain(config)
     assert done["expired_snapshots"] >= BATCHES
     assert (after["snapshots"], done.get("deleted_files", 0)) == (1, 0)
@@ -94,7 +94,7 @@ def test_old_files_go_only_after_their_time(tmp_path: Path) -> None:
 def test_what_a_kill_left_goes_after_its_time(tmp_path: Path) -> None:
     """A file without a name is deleted when it is old, not before; what is not a lake's file stays."""
     config = make_config(tmp_path)
-    load(config)
+    prepared(config, load)
     folder = config.warehouse.data_path / "main" / "orders"
     (whole,) = list(folder.glob("*.parquet"))[:1]
     orphans = [folder / "loader-1-2.parquet", folder / "ducklake-3.parquet", folder / "ducklake-4.keep"]
@@ -112,7 +112,7 @@ def test_two_lakes_in_one_folder_keep_their_files(tmp_path: Path) -> None:
     """The files of another lake are no orphans, however old they are."""
     config = make_config(tmp_path)
     other = make_config(tmp_path, warehouse={"path": "ducklake:sqlite:other.sqlite"})
-    load(config)
+    prepared(config, load)
     load(other)
     age(config, 25 * 3600)
     age(other, 25 * 3600)
@@ -125,7 +125,7 @@ def test_two_lakes_in_one_folder_keep_their_files(tmp_path: Path) -> None:
 def test_a_reader_keeps_its_snapshot(tmp_path: Path) -> None:
     """A reader that began before sees the same rows after merging, expiry and another load."""
     config = make_config(tmp_path, maintain=AT_ONCE)
-    load(config)
+    prepared(config, load)
     with Reader(config) as reader:
         sql = "SELECT count(*), sum(amount), count(DISTINCT _batch) FROM lake.orders"
         before = reader.home.execute(sql).fetchone()
@@ -155,7 +155,7 @@ def test_the_catalogue_stays_bounded(tmp_path: Path) -> None:
 def test_old_runs_are_forgotten(tmp_path: Path, kind: str) -> None:
     """The history goes back as far as `keep_runs` says."""
     config = make_config(tmp_path, kind, maintain={"keep_runs": "30d"})
-    load(config)
+    prepared(config, load)
     run = ended_run("load", "command", now(), 0, {"outcome": "caught_up"})
     assert record(config, [run, run]) is None
     with connect(config.warehouse) as home:
@@ -170,7 +170,7 @@ def test_old_runs_are_forgotten(tmp_path: Path, kind: str) -> None:
 def test_a_duckdb_file_is_checkpointed(tmp_path: Path) -> None:
     """All of the write-ahead log moves into the file."""
     config = make_config(tmp_path, "duckdb")
-    load(config)
+    prepared(config, load)
     _, after, _ = maintain(config)
     assert after["bytes"] == config.warehouse.file.stat().st_size
     sound(config)
@@ -196,7 +196,7 @@ def test_a_writer_does_upkeep_between_its_batches(
 def test_a_writer_does_upkeep_while_nothing_comes(tmp_path: Path, kind: str) -> None:
     """Piece by piece, once it is due, and then no more until it is due again."""
     config = make_config(tmp_path, kind, maintain={"every": "1h"})
-    load(config, batches=2)
+    prepared(config, load, 0, 2)
     with closing(DuckWarehouse(config)) as warehouse:
         upkeep: Any = warehouse._upkeep
         warehouse.rest()
@@ -217,7 +217,7 @@ def test_a_writer_does_upkeep_while_nothing_comes(tmp_path: Path, kind: str) -> 
 def test_upkeep_is_due_once_for_all_writers(tmp_path: Path) -> None:
     """A writer does not repeat what another process has done within `maintain.every`."""
     config = make_config(tmp_path, maintain={"every": "1h"})
-    load(config)
+    prepared(config, load)
     with changes(config) as warehouse:
         upkeep: Any = Upkeep(config, warehouse)
         assert not upkeep._is_due()

@@ -25,7 +25,7 @@ from loader.warehouse.store import DuckWarehouse
 from loader.warehouse.verify import checks
 from loader.warehouse.verify_derived import derived_checks
 from loader.warehouse.wanted import Place, Wanted
-from tests.making import KINDS, batch, make_config, order
+from tests.making import KINDS, batch, copied, make_config, order
 
 HERE = Identity("cluster", "orders", "first-id", 1)
 THERE = Identity("cluster", "orders", "second-id", 1)
@@ -93,11 +93,18 @@ def made_of(config: Config) -> Two:
     return made
 
 
-@pytest.fixture(params=KINDS)
-def two(request: pytest.FixtureRequest, tmp_path: Path) -> Two:
+@pytest.fixture(scope="module", params=KINDS)
+def both(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Two:
     """A warehouse of either kind; all ids are in a derived table too."""
-    (tmp_path / "ids.sql").write_text("SELECT order_id, min(_offset) AS at FROM new GROUP BY order_id")
-    return made_of(make_config(tmp_path, request.param, derive=[IDS]))
+    folder = tmp_path_factory.mktemp("both")
+    (folder / "ids.sql").write_text("SELECT order_id, min(_offset) AS at FROM new GROUP BY order_id")
+    return made_of(make_config(folder, request.param, derive=[IDS]))
+
+
+@pytest.fixture
+def two(both: Two, tmp_path: Path) -> Two:
+    """A copy of it."""
+    return Two(copied(both.config, tmp_path))
 
 
 def test_the_balance_holds_over_both(two: Two) -> None:

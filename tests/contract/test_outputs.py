@@ -19,7 +19,7 @@ from loader.warehouse.refresh import refresh
 from loader.warehouse.replacing import MARK, replaced
 from loader.warehouse.store import DuckWarehouse
 from loader.warehouse.verify import checks
-from tests.making import KINDS, batch, make_config, order
+from tests.making import KINDS, batch, copied, make_config, order
 
 CHOSEN = ("revenue_per_day", "late_arrivals")
 TABLE = {
@@ -37,15 +37,22 @@ TABLE = {
 }
 
 
-@pytest.fixture(params=KINDS)
-def loaded(request: pytest.FixtureRequest, tmp_path: Path) -> Config:
+@pytest.fixture(scope="module", params=KINDS)
+def original(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Config:
     """A warehouse of each kind with 100 orders of four days."""
-    config = make_config(tmp_path / "w", request.param, table=TABLE, refresh={"analytics": list(CHOSEN)})
+    folder = tmp_path_factory.mktemp("original")
+    config = make_config(folder, request.param, table=TABLE, refresh={"analytics": list(CHOSEN)})
     warehouse = DuckWarehouse(config)
     warehouse.record(Identity("cluster", "orders", "topic-id", 1), {0: 0})
     add(warehouse, 0, 100)
     warehouse.close()
     return config
+
+
+@pytest.fixture
+def loaded(original: Config, tmp_path: Path) -> Config:
+    """A copy of it."""
+    return copied(original, tmp_path / "w")
 
 
 def add(warehouse: DuckWarehouse, first: int, count: int) -> None:

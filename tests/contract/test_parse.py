@@ -23,6 +23,8 @@ from loader.types import parse_type
 from loader.warehouse.stage import Stager, names
 
 Headers = list[dict[str, Any]]
+FEW = settings(deadline=None, max_examples=12)
+"""To plan the statements takes most of an example's time, so there are few, with many values each."""
 
 
 def utf8(value: bytes | None, limit: int) -> str | None:
@@ -792,8 +794,8 @@ def fits(number: Decimal, precision: int, scale: int) -> bool:
         return scaled == scaled.to_integral_value() and abs(scaled) < Decimal(10) ** precision
 
 
-@settings(deadline=None, max_examples=40)
-@given(st.lists(st.tuples(_decimals, _exponents, st.booleans()), min_size=1, max_size=60))
+@FEW
+@given(st.lists(st.tuples(_decimals, _exponents, st.booleans()), min_size=15, max_size=60))
 @pytest.mark.parametrize(("precision", "scale"), [(18, 2), (38, 10), (9, 0), (4, 4), (38, 38)])
 def test_decimals_are_pythons(
     parser: Parser, precision: int, scale: int, given_: list[tuple[str, str, bool]]
@@ -812,11 +814,11 @@ def test_decimals_are_pythons(
             assert rules_of(row) in (["inexact"], ["range"]), text
 
 
-@settings(deadline=None, max_examples=40)
+@FEW
 @given(
     st.lists(
         st.one_of(st.integers(-(2**70), 2**70), st.integers(-1000, 1000), st.integers(2**63 - 3, 2**63 + 3)),
-        min_size=1,
+        min_size=15,
     ),
     st.booleans(),
 )
@@ -828,8 +830,8 @@ def test_integers_are_pythons(parser: Parser, numbers: list[int], quoted: bool) 
         assert (rules_of(row), row["a"]) == expected
 
 
-@settings(deadline=None, max_examples=40)
-@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1))
+@FEW
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=15))
 def test_doubles_are_pythons(parser: Parser, numbers: list[float]) -> None:
     """Every double survives, to the last bit."""
     rows = parser.run(one("DOUBLE"), [json.dumps({"a": n}).encode() for n in numbers])
@@ -839,11 +841,11 @@ def test_doubles_are_pythons(parser: Parser, numbers: list[float]) -> None:
 _offsets = st.integers(-23 * 60, 23 * 60).map(lambda m: timezone(timedelta(minutes=m)))
 
 
-@settings(deadline=None, max_examples=40)
+@FEW
 @given(
     st.lists(
         st.tuples(st.datetimes(), st.one_of(st.none(), st.just(UTC), _offsets), st.sampled_from("T ")),
-        min_size=1,
+        min_size=15,
     )
 )
 def test_times_are_pythons(parser: Parser, times: list[tuple[datetime, Any, str]]) -> None:
@@ -860,8 +862,8 @@ def test_times_are_pythons(parser: Parser, times: list[tuple[datetime, Any, str]
             assert (row["_reasons"], row["a"]) == (None, expected)
 
 
-@settings(deadline=None, max_examples=40)
-@given(st.lists(st.text(), min_size=1), st.booleans())
+@FEW
+@given(st.lists(st.text(), min_size=15), st.booleans())
 def test_texts_come_through(parser: Parser, texts: list[str], ascii_only: bool) -> None:
     """Any text loads as it is; with NUL inside it is refused."""
     values = [json.dumps({"a": t}, ensure_ascii=ascii_only).encode() for t in texts]
@@ -888,13 +890,13 @@ _any_json = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=40)
+@FEW
 @given(
     st.lists(
         st.one_of(
             st.binary(), st.text().map(str.encode), _any_json.map(lambda v: json.dumps({"a": v}).encode())
         ),
-        min_size=1,
+        min_size=12,
     )
 )
 @pytest.mark.parametrize(

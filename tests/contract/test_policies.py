@@ -12,18 +12,24 @@ from loader.cli.status import report
 from loader.config import Config, config_from
 from loader.contract.drift import FIELDS, SAMPLE
 from loader.errors import ConfigError
+from loader.kafka.identity import Broker
 from loader.model import Identity, Totals
 from loader.warehouse.reading import Reader
 from loader.warehouse.rehearse import rehearse
 from loader.warehouse.store import DuckWarehouse
-from tests.making import KINDS, ORDER_COLUMNS, batch, make_config, order
+from tests.making import KINDS, ORDER_COLUMNS, batch, begin, make_config, order
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`status` asks a broker that is not there: it need not wait long for the answer."""
+    monkeypatch.setitem(Broker.__init__.__kwdefaults__, "answer", 0.1)
 
 
 def opened(config: Config) -> DuckWarehouse:
     """A warehouse with the first offset of one partition recorded."""
-    warehouse = DuckWarehouse(config, accept_quarantine=True)
-    warehouse.record(Identity("", "orders", "", 1), {0: 0})
-    return warehouse
+    begin(config, Identity("", "orders", "", 1), {0: 0})
+    return DuckWarehouse(config, accept_quarantine=True)
 
 
 def load(warehouse: DuckWarehouse, first: int, values: list[bytes | None]) -> Totals:

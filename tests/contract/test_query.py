@@ -25,28 +25,33 @@ from loader.warehouse.ask import Asker, ask
 from loader.warehouse.attach import connect
 from loader.warehouse.question import TABLE_FUNCTIONS, answer, in_words
 from loader.warehouse.store import DuckWarehouse
-from tests.making import KINDS, batch, make_config, order
+from tests.making import KINDS, batch, begin, make_config, order
 from tests.servers.command import REPOSITORY
 
 Ask = Callable[..., pa.Table]
 
+IDENTITY = Identity("cluster", "orders", "topic-id", 1)
 LONG = "SELECT count(*) FROM range(100000000000) AS a(i) WHERE i % 7 = 3"
 OUTSIDE = "reaches the warehouse's tables and nothing else"
 READS = "only one statement that reads"
 
 
-@pytest.fixture(params=KINDS)
-def loaded(request: pytest.FixtureRequest, tmp_path: Path) -> Config:
-    """A warehouse of each kind with 100 orders in Parquet and 3 inlined, and secret files beside it."""
-    config = make_config(tmp_path, request.param)
+@pytest.fixture(scope="module", params=KINDS)
+def loaded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Config:
+    """A warehouse of each kind with 100 orders in Parquet and 3 inlined, and secret files beside it.
+
+    One for all, because nothing here may change it.
+    """
+    folder = tmp_path_factory.mktemp("loaded")
+    config = make_config(folder, request.param)
     warehouse = DuckWarehouse(config)
-    warehouse.record(Identity("cluster", "orders", "topic-id", 1), {0: 0})
+    warehouse.record(IDENTITY, {0: 0})
     for first, count in ((0, 100), (100, 3)):
         values = [order(number) for number in range(first, first + count)]
         warehouse.commit(warehouse.split(warehouse.stage(batch((0, first, values)))))
     warehouse.close()
-    (tmp_path / "secret.csv").write_text("a,b\nhunter2,1\n")
-    with sqlite3.connect(tmp_path / "other.sqlite") as other:
+    (folder / "secret.csv").write_text("a,b\nhunter2,1\n")
+    with sqlite3.connect(folder / "other.sqlite") as other:
         other.execute("CREATE TABLE t (a)")
         other.execute("INSERT INTO t VALUES ('hunter2')")
     other.close()
@@ -175,7 +180,7 @@ def left(folder: Path) -> dict[Path, int]:
 def test_duckdb_itself_is_locked_too(kind: str, tmp_path: Path) -> None:
     """Behind our own walls: without them DuckDB still refuses files, extensions and changed settings."""
     config = make_config(tmp_path, kind)
-    DuckWarehouse(config).close()
+    begin(config, IDENTITY, {0: 0})
     with connect(config.warehouse, read_only=True) as home:
         home.execute(statement("warehouse/lock_down", data=str(config.warehouse.data_path)))
         for sql in (
@@ -195,7 +200,7 @@ def test_duckdb_itself_is_locked_too(kind: str, tmp_path: Path) -> None:
 def test_the_list_of_table_functions_is_sound(tmp_path: Path) -> None:
     """The list holds only functions that there are, and none whose name says that it reaches further."""
     config = make_config(tmp_path)
-    DuckWarehouse(config).close()
+    begin(config, IDENTITY, {0: 0})
     names = "SELECT DISTINCT function_name FROM duckdb_functions() WHERE function_type LIKE 'table%'"
     with connect(config.warehouse, read_only=True) as home:
         known = {row[0] for row in home.execute(names).fetchall()}
@@ -235,7 +240,7 @@ def test_a_query_that_takes_too_long_is_ended(loaded: Config) -> None:
 def test_a_query_that_needs_too_much_memory_is_ended(tmp_path: Path, sql: str) -> None:
     """Neither DuckDB's own memory nor what it does not count goes beyond limits.memory."""
     config = make_config(tmp_path, limits={"memory": "256 MiB"})
-    DuckWarehouse(config).close()
+    begin(config, IDENTITY, {0: 0})
     with pytest.raises(ActionNeeded, match=r"limits\.memory"):
         ask(config, sql, 120)
 
@@ -243,7 +248,7 @@ def test_a_query_that_needs_too_much_memory_is_ended(tmp_path: Path, sql: str) -
 def test_an_answer_that_is_too_large_is_not_taken(tmp_path: Path) -> None:
     """The result is held in memory once, up to limits.memory."""
     config = make_config(tmp_path, limits={"memory": "256 MiB"})
-    DuckWarehouse(config).close()
+    begin(config, IDENTITY, {0: 0})
     with pytest.raises(ActionNeeded, match=r"the answer is larger than limits\.memory, 256 MiB"):
         ask(config, "SELECT i, i + 1 AS j FROM range(100000000000) AS a(i)", 120)
 
@@ -273,7 +278,7 @@ with Asker() as asker:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_the_process_ends_with_the_one_that_asked(tmp_path: Path, number: signal.Signals) -> None:
     """Ctrl-C, a kill, even SIGKILL: nothing goes on counting in the background, nothing is left on disk."""
-    DuckWarehouse(make_config(tmp_path)).close()
+    begin(make_config(tmp_path), IDENTITY, {0: 0})
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
     asking: Any = subprocess.Popen(
         [sys.executable, "-c", ASKING, str(tmp_path)],

@@ -113,11 +113,12 @@ def test_numbers_stay_what_they_were(tmp_path: Path, kind: str, seed: int, ago: 
         maintain(story.config)
         assert numbers(story) == before
     story.load(chance)
-    numbers(story)
     ours = "WHERE pipeline = 'orders'"
-    assert story.ask(f"SELECT count(*) FROM lake.loader.folded {ours}") == [(PARTITIONS,)]
-    assert story.ask(f"SELECT count(DISTINCT place) FROM lake.loader.removed {ours}") == [(2,)]
-    assert story.ask("SELECT count(*) > 0 FROM lake.loader.quarantine WHERE state = 'open'") == [(True,)]
+    assert story.answers(
+        f"SELECT count(*) FROM lake.loader.folded {ours}",
+        f"SELECT count(DISTINCT place) FROM lake.loader.removed {ours}",
+        "SELECT count(*) > 0 FROM lake.loader.quarantine WHERE state = 'open'",
+    ) == [[(PARTITIONS,)], [(2,)], [(True,)]]
 
 
 @pytest.mark.parametrize("kind", ["duckdb"])

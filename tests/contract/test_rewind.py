@@ -22,7 +22,7 @@ from loader.warehouse.rewind import Undo
 from loader.warehouse.store import DuckWarehouse
 from loader.warehouse.verify import checks
 from loader.warehouse.wanted import Wanted
-from tests.making import KINDS, ORDER_COLUMNS, make_config, order, records
+from tests.making import KINDS, ORDER_COLUMNS, begin, copied, make_config, order, records
 
 PARTITIONS = 2
 LENGTH = 240  # offsets of each partition
@@ -74,8 +74,7 @@ class Story:
 
     def __init__(self, config: Config, log: Log) -> None:
         self.config, self.log = config, log
-        with closing(DuckWarehouse(config)) as warehouse:
-            warehouse.record(Identity("cluster", "orders", "topic-id", PARTITIONS), dict.fromkeys(log, 0))
+        begin(config, Identity("cluster", "orders", "topic-id", PARTITIONS), dict.fromkeys(log, 0))
 
     def load(self, chance: random.Random, upto: int = LENGTH) -> None:
         """Load on in batches of random sizes, up to an offset in all partitions."""
@@ -100,23 +99,25 @@ class Story:
 
     def ask(self, sql: str) -> list[tuple[Any, ...]]:
         """The result of a query; the balance is proved before."""
+        return self.answers(sql)[0]
+
+    def answers(self, *queries: str) -> list[list[tuple[Any, ...]]]:
+        """The result of each query; the balance is proved before."""
         with Reader(self.config) as reader:
             wrong = [check for check in checks(reader) if check.status != "ok"]
             assert not wrong, wrong
         with connect(self.config.warehouse, read_only=True) as home:
-            return home.execute(sql).fetchall()
+            return [home.execute(sql).fetchall() for sql in queries]
 
-    def table(self) -> list[tuple[Any, ...]]:
+    def table(self) -> list[list[tuple[Any, ...]]]:
         """The rows, but for their batches; and every place of the other records."""
         columns = "order_id, timestamp, user_id, amount, _partition, _offset, _kafka_time"
-        return [
-            *self.ask(f"SELECT {columns} FROM lake.orders ORDER BY ALL"),
-            *self.ask(
-                'SELECT partition, "offset", id, first_offset FROM lake.loader.duplicates ORDER BY ALL'
-            ),
-            *self.ask('SELECT partition, "offset", value, reasons FROM lake.loader.quarantine ORDER BY ALL'),
-            *self.ask("SELECT partition, next_offset FROM lake.loader.offsets ORDER BY ALL"),
-        ]
+        return self.answers(
+            f"SELECT {columns} FROM lake.orders ORDER BY ALL",
+            'SELECT partition, "offset", id, first_offset FROM lake.loader.duplicates ORDER BY ALL',
+            'SELECT partition, "offset", value, reasons FROM lake.loader.quarantine ORDER BY ALL',
+            "SELECT partition, next_offset FROM lake.loader.offsets ORDER BY ALL",
+        )
 
     def sums(self) -> list[dict[str, Any]]:
         """Where the records of each partition ended, as `verify` prints it."""
@@ -130,15 +131,23 @@ def story(folder: Path, kind: str, log: Log, name: str = "one") -> Story:
     return Story(make_config(folder / name, kind, table={"tombstones": "skip"}), log)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("seed", range(4))
+BEYOND = (
+    "SELECT count(*) FROM lake.orders JOIN lake.loader.offsets AS o "
+    "ON partition = _partition WHERE _offset >= next_offset"
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "seed"), [("ducklake", 0), ("ducklake", 1), *(("duckdb", seed) for seed in range(4))]
+)
 def test_after_a_rewind_and_a_load_all_is_as_if_there_was_none(tmp_path: Path, kind: str, seed: int) -> None:
     """Random batches, rewinds to random offsets (in the middle of spans too), loads: the same in the end.
 
-    Every check of `verify` holds after each step, and the counts of past batches never change.
+    Every check of `verify` holds after each step, and the counts of past batches never change. What is never
+    undone is loaded into a DuckDB file: both kinds of warehouse hold the same.
     """
     chance, log = random.Random(seed), told(seed)
-    plain, undone = story(tmp_path, kind, log, "plain"), story(tmp_path, kind, log, "undone")
+    plain, undone = story(tmp_path, "duckdb", log, "plain"), story(tmp_path, kind, log, "undone")
     plain.load(chance)
     past: list[tuple[Any, ...]] = []
     for _ in range(2):
@@ -146,11 +155,10 @@ def test_after_a_rewind_and_a_load_all_is_as_if_there_was_none(tmp_path: Path, k
         for _ in range(2):
             partitions = chance.sample(range(PARTITIONS), chance.randint(1, PARTITIONS))
             undone.rewind({p: chance.randrange(LENGTH) for p in partitions})
-            batches = undone.ask("SELECT * FROM lake.loader.batches ORDER BY seq")
+            batches, beyond = undone.answers("SELECT * FROM lake.loader.batches ORDER BY seq", BEYOND)
             assert batches[: len(past)] == past
             past = batches
-            assert undone.ask("SELECT count(*) FROM lake.orders JOIN lake.loader.offsets AS o "
-                              "ON partition = _partition WHERE _offset >= next_offset") == [(0,)]  # fmt: skip
+            assert beyond == [(0,)]
     undone.load(chance)
     assert undone.table() == plain.table()
     assert undone.sums() == plain.sums()
@@ -182,16 +190,17 @@ def test_what_was_retried_and_dropped_is_undone_too(tmp_path: Path, kind: str) -
         assert (done.totals.loaded, done.totals.duplicates) == (3, 1)
         assert drop(quarantine, Wanted(), "junk", lambda _: None) == 2
     kept.rewind({0: 3})
-    assert kept.ask("SELECT _offset FROM lake.orders WHERE _partition = 0 ORDER BY 1") == [(0,), (1,)]
-    assert kept.ask('SELECT "offset", state FROM lake.loader.quarantine ORDER BY 1') == [
-        (1, "loaded"),
-        (2, "dropped"),
-    ]
-    assert kept.ask("SELECT state, sum(entries)::INT FROM lake.loader.undone GROUP BY ALL ORDER BY 1") == [
-        ("dropped", 1), ("duplicate", 1), ("loaded", 2)
-    ]  # fmt: skip
-    spans = "SELECT begin_offset, end_offset, consumed, loaded, duplicates, quarantined, skipped, holes"
-    assert kept.ask(f"{spans} FROM lake.loader.spans WHERE cut_by IS NOT NULL") == [(0, 3, 3, 1, 0, 2, 0, 0)]
+    rows, entries, undone, cut = kept.answers(
+        "SELECT _offset FROM lake.orders WHERE _partition = 0 ORDER BY 1",
+        'SELECT "offset", state FROM lake.loader.quarantine ORDER BY 1',
+        "SELECT state, sum(entries)::INT FROM lake.loader.undone GROUP BY ALL ORDER BY 1",
+        "SELECT begin_offset, end_offset, consumed, loaded, duplicates, quarantined, skipped, holes "
+        "FROM lake.loader.spans WHERE cut_by IS NOT NULL",
+    )
+    assert rows == [(0,), (1,)]
+    assert entries == [(1, "loaded"), (2, "dropped")]
+    assert undone == [("dropped", 1), ("duplicate", 1), ("loaded", 2)]
+    assert cut == [(0, 3, 3, 1, 0, 2, 0, 0)]
     kept.rewind({0: 1})
     assert kept.ask("SELECT count(*) FROM lake.loader.quarantine") == [(0,)]
     kept.load(random.Random(1), 1)
@@ -239,7 +248,19 @@ def test_what_was_foreseen_is_undone_or_nothing(tmp_path: Path, kind: str) -> No
     assert raced.ask("SELECT count(*) FROM lake.orders") == [(11,)]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.fixture(scope="module", params=KINDS)
+def rewound(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Config:
+    """A warehouse with two batches, the last of which was cut by a rewind."""
+    log: Log = {0: [order(number) for number in range(20)], 1: [order(99)]}
+    made = story(tmp_path_factory.mktemp("rewound"), request.param, log)
+    made.load(random.Random(2), 1)
+    with closing(DuckWarehouse(made.config)) as warehouse:
+        warehouse.commit(warehouse.split(warehouse.stage(taken(log, {0: 1, 1: 1}, {0: 20, 1: 1}))))
+    made.rewind({0: 7})
+    made.ask("SELECT 1")
+    return made.config
+
+
 @pytest.mark.parametrize(
     ("damage", "check"),
     [
@@ -253,16 +274,12 @@ def test_what_was_foreseen_is_undone_or_nothing(tmp_path: Path, kind: str) -> No
         ("UPDATE lake.main.orders SET _offset = 19 WHERE _offset = 4", "positions"),
     ],
 )
-def test_damage_to_what_a_rewind_wrote_is_found(tmp_path: Path, kind: str, damage: str, check: str) -> None:
+def test_damage_to_what_a_rewind_wrote_is_found(
+    rewound: Config, tmp_path: Path, damage: str, check: str
+) -> None:
     """`verify` holds voided spans, what is left of them and the rewind's own counts against each other."""
-    log: Log = {0: [order(number) for number in range(20)], 1: [order(99)]}
-    hurt = story(tmp_path, kind, log)
-    hurt.load(random.Random(2), 1)
-    with closing(DuckWarehouse(hurt.config)) as warehouse:
-        warehouse.commit(warehouse.split(warehouse.stage(taken(log, {0: 1, 1: 1}, {0: 20, 1: 1}))))
-    hurt.rewind({0: 7})
-    hurt.ask("SELECT 1")
-    with connect(hurt.config.warehouse) as home:
+    hurt = copied(rewound, tmp_path)
+    with connect(hurt.warehouse) as home:
         home.execute(damage)
-    with Reader(hurt.config) as reader:
+    with Reader(hurt) as reader:
         assert {found.name: found.status for found in checks(reader)}[check] == "failed"

@@ -19,7 +19,7 @@ from loader.warehouse.reading import Reader
 from loader.warehouse.store import DuckWarehouse
 from loader.warehouse.transaction import CommitFailed
 from loader.warehouse.verify import checks
-from tests.making import KINDS, batch, make_config, order
+from tests.making import KINDS, batch, begin, make_config, order
 from tests.oracle import database, lake
 
 TABLES = ("main.orders", "loader.quarantine", "loader.duplicates", "loader.batches")
@@ -50,6 +50,7 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
             return sorted(shared.rows)
     else:
         config = make_config(tmp_path, request.param)
+        begin(config, IDENTITY, {0: 0, 1: 5})
 
         def open_again() -> Any:
             opened.append(DuckWarehouse(config))
@@ -67,7 +68,9 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
                 return sorted(row["order_id"] for row in store.table("orders"))
 
     warehouse = open_again()
-    warehouse.record(IDENTITY, {0: 0, 1: 5})
+    if request.param == "memory":
+        warehouse.record(IDENTITY, {0: 0, 1: 5})
+    assert warehouse.recorded() == IDENTITY  # a worker looks before it does anything
     yield Bench(warehouse, open_again, ids, shares=request.param != "duckdb")
     for each in opened:
         each.close()
@@ -202,8 +205,9 @@ def test_an_unknown_outcome_is_settled_by_a_write(
             committing(*words, **facts)
         raise CommitFailed("the disk was gone for a moment")
 
-    warehouse = DuckWarehouse(make_config(tmp_path, kind))
-    warehouse.record(IDENTITY, {0: 0, 1: 5})
+    config = make_config(tmp_path, kind)
+    begin(config, IDENTITY, {0: 0, 1: 5})
+    warehouse = DuckWarehouse(config)
     split = warehouse.split(warehouse.stage(batch((0, 0, [order(1)]))))
     monkeypatch.setattr(store, "commit", failing)
     if is_in:
@@ -227,8 +231,8 @@ def test_a_batch_is_there_whole_or_not_at_all(
 ) -> None:
     """Ended just before COMMIT or just after it: rows, refused records and offsets are all there, or none."""
     config = make_config(tmp_path, kind)
+    begin(config, IDENTITY, {0: 0, 1: 5})
     warehouse = DuckWarehouse(config)
-    warehouse.record(IDENTITY, {0: 0, 1: 5})
     monkeypatch.setattr(failpoints, "_armed", f"{place}:raise")
     monkeypatch.setattr(failpoints, "_hits", 0)
     with pytest.raises(RuntimeError, match=place):

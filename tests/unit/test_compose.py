@@ -55,8 +55,8 @@ def test_the_commands_of_the_containers_exist() -> None:
     commands = re.findall(r"loader (\w+)([^|&]*)", services["replay"]["command"][0])
     assert [verb for verb, _ in commands] == ["generate", "replay"]
     for verb, words in [*commands, (services["loader"]["command"][0], ""), ("status", "--check")]:
-        options = [word for word in words.split() if word.startswith("--")]
-        assert [option for option in options if option not in _help(verb)] == []
+        options, told = [word for word in words.split() if word.startswith("--")], _help(verb)
+        assert [option for option in options if option not in told] == []
 
 
 def _help(verb: str) -> str:

@@ -154,6 +154,7 @@ _numbers = st.decimals(allow_nan=False, allow_infinity=False).map(lambda d: form
 _json = st.recursive(
     st.one_of(st.none(), st.booleans(), st.text(), st.integers(), _numbers.map(Decimal)),
     lambda inner: st.one_of(st.lists(inner), st.dictionaries(st.text(), inner)),
+    max_leaves=20,
 )
 
 

@@ -64,15 +64,14 @@ def year(line: str, zone: str) -> tuple[list[datetime], list[datetime]]:
     start = datetime(2026, 1, 1, tzinfo=place)
     # cron itself takes a day field that begins with * as one that does not restrict; croniter calls it a bug
     theirs = croniter(line, start, max_years_between_matches=2, implement_cron_bug=True)
-    found = takewhile(lambda moment: moment < end, (moment.astimezone(UTC) for moment in _all(theirs)))
-    return list(takewhile(lambda moment: moment < end, parse(line).after(start, place))), list(found)
+    return list(takewhile(lambda moment: moment < end, parse(line).after(start, place))), _upto(theirs, end)
 
 
-def _all(times: croniter) -> list[datetime]:
+def _upto(times: croniter, end: datetime) -> list[datetime]:
     found = []
     try:
-        while not found or found[-1].year < 2028:
-            found.append(times.get_next(datetime))
+        while (moment := times.get_next(datetime).astimezone(UTC)) < end:
+            found.append(moment)
     except ValueError:
         pass  # croniter gives up where the next one is years away
     return found

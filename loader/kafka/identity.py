@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import Future
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -152,7 +153,7 @@ class Broker:
         """The answer, asked again while the broker may still be learning; errors in plain words.
 
         What any broker of the cluster can tell (`of_any`) is asked a second time where no answer came: the
-        client may have chosen one that has just gone.
+        client may have chosen one that has just gone, and asks another one after new metadata only.
         """
         until, silent = time.monotonic() + YOUNG, not of_any
         while True:
@@ -163,6 +164,8 @@ class Broker:
                 code = code_of(failure)
                 if code == KafkaError._TIMED_OUT and not silent:
                     silent = True
+                    with suppress(KafkaException):
+                        self._admin.list_topics(timeout=self._answer)  # all: one alone might be created
                 elif code not in MOMENTARY or time.monotonic() > until:
                     raise self._explained(failure) from failure
                 else:

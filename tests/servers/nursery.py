@@ -176,12 +176,13 @@ def _line(connection: socket.socket) -> str:
 
 
 def _import_all() -> None:
-    """Import all of `loader` and with it what it needs, and compile its statements.
+    """Import all of `loader` and with it what it needs, compile its statements, map DuckDB's extensions.
 
     What is here before the fork is left alone by the garbage collections of the commands.
     """
     import loader
     from loader import statements
+    from loader.warehouse import attach
 
     for module in pkgutil.walk_packages(loader.__path__, "loader."):
         if module.name not in LEFT_OUT:
@@ -189,6 +190,9 @@ def _import_all() -> None:
     root = Path(str(statements.shipped("sql")))
     for file in root.rglob("*.sql"):
         statements._template(str(file.relative_to(root).with_suffix("")))
+    with attach._private() as home:
+        attach._settle_in(home, None, threads=1)
+        attach._load_extensions(home)
     gc.collect()
     gc.freeze()
 

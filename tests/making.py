@@ -105,12 +105,17 @@ def copied(config: Config, folder: Path) -> Config:
     """
     source, made = config.warehouse.file.parent, _elsewhere(config, folder)
     assert not made.warehouse.file.exists()
-    shutil.copytree(source, folder, dirs_exist_ok=True)
-    if made.warehouse.kind == "ducklake":
-        _moved(made.warehouse.file, f"{source}/", f"{folder}/")
-        for mark in made.warehouse.data_path.glob(f"{MARK}*"):
-            mark.unlink()  # says that the other lake writes here; the next to open leaves its own
+    copy_folder(source, folder)
     return made
+
+
+def copy_folder(source: Path, folder: Path) -> None:
+    """Copy the folder of a pipeline whose warehouse nobody has open; a lake in it learns where it is now."""
+    shutil.copytree(source, folder, dirs_exist_ok=True)
+    for catalogue in folder.glob("*.sqlite"):
+        _moved(catalogue, f"{source}/", f"{folder}/")
+    for mark in folder.rglob(f"{MARK}*"):
+        mark.unlink()  # says that the other lake writes here; the next to open leaves its own
 
 
 def _elsewhere(config: Config, folder: Path) -> Config:

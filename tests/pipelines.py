@@ -12,18 +12,17 @@ from __future__ import annotations
 import functools
 import json
 import random
-import shutil
 import signal
-import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from duckdb import DuckDBPyConnection
 
+from tests.making import copy_folder
 from tests.oracle import Counts, Record, Store, check_exact, database, lake, read_topic
 from tests.oracle.around import Sample, never_ahead
 from tests.oracle.group import acknowledged
@@ -161,7 +160,7 @@ class Pipeline:
     def copied(self, cli: Cli) -> Pipeline:
         """The same with a copy of its folder, for verbs that change nothing in Kafka: it shares the group."""
         copy = replace(self, cli=cli)
-        copy_warehouse(self.folder, copy.folder)
+        copy_folder(self.folder, copy.folder)
         return copy
 
     def __call__(self, *words: object, env: dict[str, str] | None = None, timeout: float = 120.0) -> Result:
@@ -250,19 +249,6 @@ def _home() -> DuckDBPyConnection:
     connection = home(*LAKE)
     connection.execute("SET enable_external_file_cache = false")
     return connection
-
-
-def copy_warehouse(source: Path, target: Path) -> None:
-    """Copy the folder of a pipeline; a lake in it is told where its files are now."""
-    shutil.copytree(source, target, dirs_exist_ok=True)
-    for mark in target.rglob(".lake-*"):
-        mark.unlink()
-    if (catalog := target / "catalog.sqlite").exists():
-        with closing(sqlite3.connect(catalog)) as opened, opened:
-            opened.execute(
-                "UPDATE ducklake_metadata SET value = replace(value, ?, ?) WHERE key = 'data_path'",
-                (str(source), str(target)),
-            )
 
 
 def committed(running: Running) -> int:

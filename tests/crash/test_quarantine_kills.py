@@ -18,8 +18,8 @@ from loader.warehouse.attach import connect
 from loader.warehouse.reading import Reader
 from loader.warehouse.store import DuckWarehouse
 from loader.warehouse.verify import checks
-from tests.making import KINDS, batch, make_config, order
-from tests.pipelines import CONFIG, PATHS, copy_warehouse
+from tests.making import KINDS, batch, copy_folder, make_config, order
+from tests.pipelines import CONFIG, PATHS
 from tests.servers.command import Cli
 
 MANY = 200  # mendable refusals: more rows than a lake keeps inline, so that a file is written
@@ -45,7 +45,7 @@ def pristine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 @pytest.fixture
 def config(pristine: Config, cli: Cli) -> Config:
     """A copy of it for each test."""
-    copy_warehouse(pristine.warehouse.file.parent, cli.folder)
+    copy_folder(pristine.warehouse.file.parent, cli.folder)
     return make_config(cli.folder, pristine.warehouse.kind)
 
 

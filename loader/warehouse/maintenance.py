@@ -21,7 +21,7 @@ from loader.runs import now
 from loader.statements import statement
 from loader.warehouse.change import Changes, own_errors
 from loader.warehouse.durable import SECOND
-from loader.warehouse.files import lonely_seals
+from loader.warehouse.files import lonely_seals, remove_file
 from loader.warehouse.owners import other_owners
 from loader.warehouse.reading import fetched
 from loader.warehouse.retention import Retire
@@ -167,6 +167,8 @@ class Maintenance:
     def _clean_up(self) -> Iterator[str]:
         if self._deletable(dry_run=True):
             files = self.changes.apply(lambda: self._deletable(dry_run=False), fenced=False)
+            for row in files:
+                remove_file(Path(row["path"]))  # DuckLake leaves the seal
             self._add("deleted_files", len(files))
             yield f"{counted(len(files), 'old files')} deleted"
 

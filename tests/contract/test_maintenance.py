@@ -91,6 +91,17 @@ def test_old_files_go_only_after_their_time(tmp_path: Path) -> None:
     sound(config)
 
 
+def test_a_deleted_file_takes_its_seal_with_it(tmp_path: Path) -> None:
+    """Seals do not pile up until they count as left by a kill: a load every five minutes makes 288 a day."""
+    config = make_config(tmp_path, maintain=AT_ONCE | {"orphans_after": "30d"})
+    prepared(config, load)
+    maintain(config)
+    age(config, 49 * 3600)
+    assert maintain(config)[2]["deleted_files"] >= BATCHES
+    assert lonely_seals(config.warehouse.data_path) == []
+    sound(config)
+
+
 def test_what_a_kill_left_goes_after_its_time(tmp_path: Path) -> None:
     """A file without a name is deleted when it is old, not before; what is not a lake's file stays."""
     config = make_config(tmp_path)

@@ -116,7 +116,7 @@ def _derived(config: Config) -> list[Guarantee]:
 def _readers(config: Config) -> Guarantee:
     name, shown_by = "readers never blocked", ("tests/acceptance/test_readers.py",)
     if config.warehouse.kind == "ducklake":
-        why = "readers see whole batches, of the last commit, at any time"
+        why = "readers see whole batches, of the last commit, at any time (in DuckDB: SET threads = 1)"
         return Guarantee(name, holds=True, why=why, shown_by=shown_by)
     if config.warehouse.publish_path is None:
         why = "a DuckDB file is locked while it is written; set warehouse.publish, or use a ducklake: path"

@@ -146,6 +146,22 @@ def test_a_reader_keeps_its_snapshot(tmp_path: Path) -> None:
     sound(config, BATCHES + 2)
 
 
+MORE = pytest.mark.xfail(strict=True, reason="DuckDB 1.5.5 reads SQLite on a connection for each thread")
+
+
+@pytest.mark.parametrize("threads", [1, pytest.param(4, marks=MORE)])
+def test_an_open_transaction_keeps_rows_that_move_out_of_the_catalogue(tmp_path: Path, threads: int) -> None:
+    """What a reader saw in a transaction it sees until its end, though upkeep moved it (docs/reading.md)."""
+    config = make_config(tmp_path)
+    prepared(config, load)
+    count = "SELECT count(*) FROM lake.loader.batches"
+    with connect(config.warehouse, read_only=True, threads=threads) as home:
+        home.execute("BEGIN TRANSACTION")
+        before = home.execute(count).fetchall()
+        maintain(config)
+        assert home.execute(count).fetchall() == before
+
+
 @pytest.mark.fault(58)
 def test_the_catalogue_stays_bounded(tmp_path: Path) -> None:
     """Many small loads with upkeep in between: files, snapshots and catalogue do not grow with them."""

@@ -57,6 +57,7 @@ def home(*extensions: str) -> duckdb.DuckDBPyConnection:
     settings = {"autoinstall_known_extensions": "false", "allow_unsigned_extensions": "true"}
     connection = duckdb.connect(config=settings)  # checking signatures takes 0.2 s: the loader does
     connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET threads = 1")  # with more, a look at a lake is not one look (docs/reading.md)
     connection.execute("SET enable_progress_bar = false")  # it would stand in our output
     for extension in extensions:
         connection.execute(f"LOAD '{extension_file(extension)}'")

@@ -9,10 +9,10 @@ assert pipeline.check() == story.expected
 
 from __future__ import annotations
 
-import functools
 import json
 import random
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -194,12 +194,12 @@ class Pipeline:
 
     @contextmanager
     def _looked_at(self) -> Iterator[Store]:
-        """The warehouse on the connection of this process, which is given up after a failure."""
+        """The warehouse on the connection of this thread, which is given up after a failure."""
         try:
             with self.store(_home()) as store:
                 yield store
         except BaseException:
-            _home.cache_clear()
+            HOMES.__dict__.clear()
             raise
 
     def batches(self) -> int:
@@ -243,11 +243,15 @@ class Pipeline:
         assert verdict.json["ok"] is True
 
 
-@functools.cache
+HOMES = threading.local()
+
+
 def _home() -> DuckDBPyConnection:
-    """A connection of this process for one warehouse after the other; it remembers nothing of their files."""
-    connection = home(*LAKE)
-    connection.execute("SET enable_external_file_cache = false")
+    """A connection of this thread for one warehouse after the other; it remembers nothing of their files."""
+    if not HOMES.__dict__:
+        HOMES.connection = home(*LAKE)
+        HOMES.connection.execute("SET enable_external_file_cache = false")
+    connection: DuckDBPyConnection = HOMES.connection
     return connection
 
 

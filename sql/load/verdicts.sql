@@ -9,15 +9,14 @@
 -- Parameter {{ batches }}: as in known_ids.sql.
 -- Output: table {{ verdicts }} (_partition, _offset, id, verdict, first_partition, first_offset, first_batch).
 CREATE OR REPLACE TABLE {{ verdicts }} AS
-WITH
-{%- if not straight %}
-suspects AS (
+WITH suspects AS (
     SELECT {{ (ids + content) | join(', ') }}, _partition, _offset
     FROM {{ staging }}
+    {%- if not straight %}
     SEMI JOIN (FROM {{ hits }} UNION SELECT {{ ids | join(', ') }} FROM {{ suspects }} WHERE "$repeated") USING ({{ ids | join(', ') }})
+    {%- endif %}
     WHERE _reasons IS NULL AND NOT _skip
 ),
-{%- endif %}
 firsts AS NOT MATERIALIZED (
     SELECT {{ stored | join(', ') }}, t._partition, t._offset, t._batch{% if late %}, coalesce(b."$seq", 0) AS "$seq"{% endif %}
     FROM lake.main.{{ table | ident }} AS t
@@ -48,7 +47,6 @@ SELECT
     f._partition AS first_partition,
     f._offset AS first_offset,
     f._batch AS first_batch
-FROM {% if straight %}{{ staging }}{% else %}suspects{% endif %} AS s
+FROM suspects AS s
 JOIN firsts AS f ON {% for id in ids %}{{ ' AND ' if not loop.first }}s.{{ id }} = f.{{ id }}{% endfor %}
-WHERE (f._batch, f._partition, f._offset) IS DISTINCT FROM ({{ batch }}, s._partition, s._offset)
-{%- if straight %} AND s._reasons IS NULL AND NOT s._skip{% endif %};
+WHERE (f._batch, f._partition, f._offset) IS DISTINCT FROM ({{ batch }}, s._partition, s._offset);

@@ -190,8 +190,7 @@ def _import_all() -> None:
     root = Path(str(statements.shipped("sql")))
     for file in root.rglob("*.sql"):
         statements._template(str(file.relative_to(root).with_suffix("")))
-    with attach._private() as home:
-        attach._settle_in(home, None, threads=1)
+    with attach.attach_empty() as home:
         attach._load_extensions(home)
     gc.collect()
     gc.freeze()

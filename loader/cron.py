@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cache, lru_cache
 from itertools import count
 from zoneinfo import ZoneInfo
 
@@ -65,11 +66,7 @@ class Crontab:
 
     def on(self, day: date, zone: ZoneInfo) -> list[datetime]:
         """The moments of a local date, in UTC and in order."""
-        if not self.has_day(day):
-            return []
-        walls = (datetime.combine(day, time(hour, minute)) for hour in self.hours for minute in self.minutes)
-        moments = {moment for wall in walls for moment in _moments(wall, zone, hourly=len(self.hours) == DAY)}
-        return sorted(moments)
+        return list(_on(self, day, zone)) if self.has_day(day) else []
 
     def after(self, moment: datetime, zone: ZoneInfo) -> Iterator[datetime]:
         """The moments after this one (with a zone), in UTC, without an end.
@@ -86,6 +83,13 @@ class Crontab:
             idle = 0 if times else idle + 1
             if idle > LONGEST_WAIT:
                 return
+
+
+@lru_cache(maxsize=64)  # a day is asked for again at each of its moments
+def _on(line: Crontab, day: date, zone: ZoneInfo) -> tuple[datetime, ...]:
+    walls = (datetime.combine(day, time(hour, minute)) for hour in line.hours for minute in line.minutes)
+    moments = {moment for wall in walls for moment in _moments(wall, zone, hourly=len(line.hours) == DAY)}
+    return tuple(sorted(moments))
 
 
 def _moments(wall: datetime, zone: ZoneInfo, *, hourly: bool) -> set[datetime]:
@@ -107,6 +111,7 @@ def _change(before: datetime, after: datetime, zone: ZoneInfo) -> datetime:
     return before + timedelta(seconds=high)
 
 
+@cache
 def parse(line: str) -> Crontab:
     """The five fields of a crontab line, or a shorthand such as @daily. Raises ValueError."""
     words = SHORTHANDS.get(line.strip().casefold(), line).casefold().split()

@@ -51,14 +51,17 @@ def begin(
     identity, recorded = source.identity(), warehouse.recorded()
     if recorded is None and not stop.new_warehouse:
         _never_loaded(source, warehouse, identity)
-    if stop.new_topic and _follows(identity, recorded, stop.new_topic):
+    is_new_topic = bool(stop.new_topic) and _follows(identity, recorded, stop.new_topic)
+    if is_new_topic:
         committed(_take_over(source, warehouse, identity))
-    elif recorded:
-        same_topic(identity, recorded, warehouse.offsets())
-    if missing := set(range(identity.partitions)) - warehouse.offsets().keys():
+    offsets = warehouse.offsets()
+    if recorded and not is_new_topic:
+        same_topic(identity, recorded, offsets)
+    if missing := set(range(identity.partitions)) - offsets.keys():
         _record(source, warehouse, identity, missing, is_new=recorded is None)
+        offsets = warehouse.offsets()
     fail_point("in_assign")
-    offsets, log = warehouse.offsets(), source.log(partitions)
+    log = source.log(partitions)
     known = {partition: offsets[partition] for partition in partitions}
     gaps = _accepted(identity.topic, known, log, stop.accept_loss)
     known |= {gap.partition: Position(gap.end) for gap in gaps}

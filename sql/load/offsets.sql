@@ -2,5 +2,6 @@
 -- Output: partition, next_offset, leader_epoch, generation (that is in force).
 SELECT partition, next_offset, leader_epoch, generation
 FROM lake.loader.offsets
-WHERE pipeline = $pipeline AND generation = (SELECT max(generation) FROM lake.loader.topics WHERE pipeline = $pipeline)
+WHERE pipeline = $pipeline
+QUALIFY generation = max(generation) OVER ()
 ORDER BY partition;

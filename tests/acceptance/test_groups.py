@@ -139,7 +139,6 @@ def test_rebalances_that_come_faster_than_batches_make_progress(team: Team) -> N
         before = team.pipeline.positions()
         team.sends()
         until(lambda before=before: team.disturbed(before), "a rebalance has let go of a batch")
-    worker.process.terminate()
     team.stops(worker)
 
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import uuid
+from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
@@ -18,7 +20,6 @@ from tests.servers.shared import SharedKafka, ask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     from tests.servers.kafka import KafkaServer
 
@@ -26,6 +27,7 @@ settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True
 settings.register_profile("here", deadline=None)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
 
+LONG = Path(__file__).with_name("long.txt")
 SHARED = pytest.StashKey[SharedKafka]()
 
 
@@ -49,6 +51,17 @@ def pytest_configure(config: pytest.Config) -> None:
     """Let the process that the user started own the shared broker; workers only ask for it."""
     if not hasattr(config, "workerinput"):
         config.stash[SHARED] = SharedKafka()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark the tests that tests/long.txt names. Raises UsageError where a line names none of all tests."""
+    lines = [line for line in LONG.read_text().splitlines() if line and not line.startswith("#")]
+    found = {line: [item for item in items if fnmatchcase(item.nodeid, f"tests/{line}")] for line in lines}
+    for item in (item for named in found.values() for item in named):
+        item.add_marker(pytest.mark.long)
+    is_all = config.args_source is config.ArgsSource.TESTPATHS and not config.option.keyword
+    if is_all and (idle := [line for line, named in found.items() if not named]):
+        raise pytest.UsageError(f"{LONG.name}: no such tests: {', '.join(idle)}")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

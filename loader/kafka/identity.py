@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import Future
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -32,6 +31,7 @@ from loader.kafka.settings import admin_settings, consumer_settings, make_admin,
 from loader.model import Identity, LogRange
 
 ANSWER = 5.0  # seconds in which a broker has to answer
+METADATA = 2.0  # in which any broker that is up gives the metadata
 YOUNG = 2.0  # seconds in which a topic just created may still be unknown to a broker
 AGAIN = 0.1  # seconds between two questions about such a topic
 UNKNOWN = (
@@ -153,7 +153,8 @@ class Broker:
         """The answer, asked again while the broker may still be learning; errors in plain words.
 
         What any broker of the cluster can tell (`of_any`) is asked a second time where no answer came: the
-        client may have chosen one that has just gone, and asks another one after new metadata only.
+        client may have chosen one that has just gone, and asks another one after new metadata only. Where
+        nobody gives these, there is nobody to ask.
         """
         until, silent = time.monotonic() + YOUNG, not of_any
         while True:
@@ -162,10 +163,8 @@ class Broker:
             except (KafkaException, TimeoutError) as failure:
                 self._admin.poll(0)  # brings the causes to Health
                 code = code_of(failure)
-                if code == KafkaError._TIMED_OUT and not silent:
+                if code == KafkaError._TIMED_OUT and not silent and self._renewed():
                     silent = True
-                    with suppress(KafkaException):
-                        self._admin.list_topics(timeout=self._answer)  # all: one alone might be created
                 elif code not in MOMENTARY or time.monotonic() > until:
                     raise self._explained(failure) from failure
                 else:
@@ -174,6 +173,13 @@ class Broker:
                 self._admin.poll(0)
                 self.health.answered()
                 return answer
+
+    def _renewed(self) -> bool:
+        try:
+            self._admin.list_topics(timeout=min(self._answer, METADATA))  # all: one alone might be created
+        except KafkaException:
+            return False
+        return True
 
     def _explained(self, failure: Exception) -> LoaderError:
         code = code_of(failure)

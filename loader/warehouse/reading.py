@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 ENTRIES = 500  # that are in memory at once in an export
+COPIED = re.compile(r"\bledger\.(\w+)")  # the control tables that a statement reads from a copy
+PIPELINE = "$pipeline"
 
 
 class Reader:
@@ -39,16 +42,19 @@ class Reader:
         if opened is None:
             raise nothing_there(config.warehouse.file)
         self.home, self.age = opened  # seconds since the copy was published; None: not a copy
+        self._copied: set[str] = set()
+        self._columns: list[str] | None = None
 
     def __enter__(self) -> Self:
         """Begin one snapshot for everything that is read. Raises our errors."""
-        self._fetched("BEGIN TRANSACTION READ ONLY")
+        self._fetched("BEGIN TRANSACTION")  # the warehouse is attached to be read only; copies are in memory
         return self
 
     def begin_again(self) -> None:
         """After a statement that failed: a new snapshot, because the old one answers no more."""
         roll_back(self.home)
-        self._fetched("BEGIN TRANSACTION READ ONLY")
+        self._copied, self._columns = set(), None
+        self._fetched("BEGIN TRANSACTION")
 
     def __exit__(self, *error: object) -> None:
         """Close the connection."""
@@ -65,13 +71,21 @@ class Reader:
             raise translated(error, str(self.config.warehouse.file)) from error
 
     def of_pipeline(self, name: str, **parameters: object) -> list[Row]:
-        """As `of_table`, with the pipeline's name as a parameter."""
-        return self.of_table(name, pipeline=self.config.pipeline, **parameters)
+        """As `of_table`, with the pipeline's name as a parameter, and its control tables as `ledger`."""
+        sql = statement(name, **self._of_table())
+        for table in sorted(set(COPIED.findall(sql)) - self._copied):
+            self.rows("read/copy_ledger", table=table, pipeline=self.config.pipeline)
+            self._copied.add(table)
+        if PIPELINE in sql:
+            parameters["pipeline"] = self.config.pipeline
+        return self._fetched(sql, parameters)
 
     def of_table(self, name: str, **parameters: object) -> list[Row]:
         """As `rows`, with the target table, its ids and its columns filled in."""
-        names = {"table": self.config.table.name, "ids": self.id_columns(), "columns": self.columns()}
-        return self.rows(name, parameters, **names)
+        return self.rows(name, parameters, **self._of_table())
+
+    def _of_table(self) -> Row:
+        return {"table": self.config.table.name, "ids": self.id_columns(), "columns": self.columns()}
 
     def of_wanted(self, name: str, wanted: Wanted, **parameters: object) -> list[Row]:
         """The result of a statement about the quarantine entries that are wanted."""
@@ -94,10 +108,9 @@ class Reader:
             c.name.casefold() != "filename" for c in own
         )
         parts = len(words) > 1
-        names = {"table": self.config.table.name, "ids": self.id_columns(), "columns": self.columns()}
         values = {f"id{n}": word for n, word in enumerate(words, 1)} if parts else {"id": words[0]}
         given = {"pipeline": self.config.pipeline, **values}
-        return self.rows("read/trace_rows", given, **names, parts=parts, in_lake=in_lake)
+        return self.rows("read/trace_rows", given, **self._of_table(), parts=parts, in_lake=in_lake)
 
     def recorded(self) -> Identity | None:
         """The identity of the topic in force, as recorded; None where the pipeline is not known."""
@@ -117,9 +130,11 @@ class Reader:
 
     def columns(self) -> list[str]:
         """The contract's columns as quoted identifiers, but for those that come with the next batch."""
-        present = self.home.execute(statement("warehouse/columns"), [self.config.table.name]).fetchall()
-        in_table = {quote_identifier(name) for name, _ in present}
-        return [name for name, _ in self.contract.ddl() if name in in_table]
+        if self._columns is None:
+            present = self.home.execute(statement("warehouse/columns"), [self.config.table.name]).fetchall()
+            in_table = {quote_identifier(name) for name, _ in present}
+            self._columns = [name for name, _ in self.contract.ddl() if name in in_table]
+        return self._columns
 
 
 def fetched(result: duckdb.DuckDBPyConnection) -> list[Row]:

@@ -1,14 +1,14 @@
 -- The sums of each partition of the topic in force, from its baseline to its committed offset, with each record that a
 -- retry took out of quarantine in its new place. Accepted gaps are holes; what was undone does not count, what retention
 -- removed does.
--- Parameters: pipeline. Output: partition, begin, end, consumed, loaded, duplicates, quarantined, skipped, holes.
+-- Output: partition, begin, end, consumed, loaded, duplicates, quarantined, skipped, holes.
 WITH in_force AS (
-    SELECT max(generation) AS generation FROM lake.loader.topics WHERE pipeline = $pipeline
+    SELECT max(generation) AS generation FROM ledger.topics
 ),
 settled AS (
-    SELECT generation, partition, state, 1 AS records FROM lake.loader.quarantine WHERE pipeline = $pipeline
+    SELECT generation, partition, state, 1 AS records FROM ledger.quarantine
     UNION ALL
-    SELECT generation, partition, state, records FROM lake.loader.removed WHERE pipeline = $pipeline
+    SELECT generation, partition, state, records FROM ledger.removed
 ),
 retried AS (
     SELECT
@@ -21,10 +21,10 @@ retried AS (
 ),
 standing AS (
     SELECT generation, partition, consumed, loaded, duplicates, quarantined, skipped, holes
-    FROM lake.loader.spans WHERE pipeline = $pipeline AND voided_by IS NULL
+    FROM ledger.spans WHERE voided_by IS NULL
     UNION ALL
     SELECT generation, partition, consumed, loaded, duplicates, quarantined, skipped, holes
-    FROM lake.loader.folded WHERE pipeline = $pipeline
+    FROM ledger.folded
 ),
 spans AS (
     SELECT
@@ -40,8 +40,8 @@ SELECT
     coalesce(s.duplicates, 0) + coalesce(r.duplicates, 0) AS duplicates,
     coalesce(s.quarantined, 0) - coalesce(r.loaded + r.duplicates + r.skipped, 0) AS quarantined,
     coalesce(s.skipped, 0) + coalesce(r.skipped, 0) AS skipped, coalesce(s.holes, 0) AS holes
-FROM lake.loader.offsets AS o
+FROM ledger.offsets AS o
 LEFT JOIN spans AS s ON s.partition = o.partition
 LEFT JOIN retried AS r ON r.partition = o.partition
-WHERE o.pipeline = $pipeline AND o.generation = (FROM in_force)
+WHERE o.generation = (FROM in_force)
 ORDER BY o.partition;

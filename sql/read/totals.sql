@@ -1,13 +1,13 @@
 -- Where everything that the pipeline has consumed stands now: the counts of all loads but what was undone,
 -- with each record that a retry took out of quarantine in its new place. Dropped records stay in quarantine. What
 -- retention removed still counts.
--- Parameters: pipeline.
+--
 -- Output: batches (of those that retention folded also what was undone), consumed, loaded, duplicates, quarantined,
 -- skipped, holes.
 WITH settled AS (
-    SELECT state, 1 AS records FROM lake.loader.quarantine WHERE pipeline = $pipeline
+    SELECT state, 1 AS records FROM ledger.quarantine
     UNION ALL
-    SELECT state, records FROM lake.loader.removed WHERE pipeline = $pipeline
+    SELECT state, records FROM ledger.removed
 ),
 retried AS (
     SELECT
@@ -18,13 +18,13 @@ retried AS (
 ),
 standing AS (
     SELECT batch, consumed, loaded, duplicates, quarantined, skipped, holes
-    FROM lake.loader.spans WHERE pipeline = $pipeline AND voided_by IS NULL
+    FROM ledger.spans WHERE voided_by IS NULL
     UNION ALL
-    SELECT NULL, consumed, loaded, duplicates, quarantined, skipped, holes FROM lake.loader.folded WHERE pipeline = $pipeline
+    SELECT NULL, consumed, loaded, duplicates, quarantined, skipped, holes FROM ledger.folded
 ),
 folded AS (
-    SELECT count(*) AS batches FROM lake.loader.batches
-    WHERE pipeline = $pipeline AND kind = 'load' AND seq <= (SELECT max(seq) FROM lake.loader.folded WHERE pipeline = $pipeline)
+    SELECT count(*) AS batches FROM ledger.batches
+    WHERE kind = 'load' AND seq <= (SELECT max(seq) FROM ledger.folded)
 )
 SELECT
     count(DISTINCT b.batch) + (SELECT batches FROM folded) AS batches,

@@ -3,13 +3,13 @@
 -- refused it. What was undone stands nowhere. The same position of another generation is another one; of which one an
 -- entry or duplicate is, it says itself, and its batch must say the same. Of what retention removed, the number is
 -- proved elsewhere: a row of a retry without its entry must stand before the last entry that was removed.
--- Parameters: pipeline. Output: generation (NULL for the first), partition, offset, places; no row when all is well.
+-- Output: generation (NULL for the first), partition, offset, places; no row when all is well.
 WITH reached AS (
-    SELECT coalesce(max(seq), 0) AS seq FROM lake.loader.folded WHERE pipeline = $pipeline
+    SELECT coalesce(max(seq), 0) AS seq FROM ledger.folded
 ),
 ledger AS (  -- batches whose spans are folded have the number 0
     SELECT batch, generation, CASE WHEN kind = 'load' AND seq <= (SELECT seq FROM reached) THEN 0 ELSE batch END AS span_of
-    FROM lake.loader.batches WHERE pipeline = $pipeline
+    FROM ledger.batches
 ),
 places AS (  -- kind: 0 a row, 1 a duplicate, 2 refused
     SELECT s.*, l.generation, coalesce(s.says <> l.generation, false) AS is_elsewhere
@@ -17,29 +17,29 @@ places AS (  -- kind: 0 a row, 1 a duplicate, 2 refused
         SELECT _partition AS partition, _offset AS "offset", _batch AS batch, 0::UTINYINT AS kind, NULL::INTEGER AS says
         FROM lake.main.{{ table | ident }}
         UNION ALL
-        SELECT partition, "offset", batch, 1::UTINYINT, generation FROM lake.loader.duplicates WHERE pipeline = $pipeline
+        SELECT partition, "offset", batch, 1::UTINYINT, generation FROM ledger.duplicates
         UNION ALL
-        SELECT partition, "offset", batch, 2::UTINYINT, generation FROM lake.loader.quarantine
-        WHERE pipeline = $pipeline AND state NOT IN ('loaded', 'duplicate')
+        SELECT partition, "offset", batch, 2::UTINYINT, generation FROM ledger.quarantine
+        WHERE state NOT IN ('loaded', 'duplicate')
     ) AS s
     LEFT JOIN ledger AS l USING (batch)
 ),
 retried AS (
     SELECT
         generation, partition, "offset", batch AS refused_by, changed_by AS batch, (state = 'duplicate')::UTINYINT AS kind
-    FROM lake.loader.quarantine
-    WHERE pipeline = $pipeline AND state IN ('loaded', 'duplicate')
+    FROM ledger.quarantine
+    WHERE state IN ('loaded', 'duplicate')
 ),
 spans AS (
     SELECT generation, batch, partition, begin_offset, end_offset
-    FROM lake.loader.spans WHERE pipeline = $pipeline AND voided_by IS NULL
+    FROM ledger.spans WHERE voided_by IS NULL
     UNION ALL
-    SELECT generation, 0, partition, begin_offset, end_offset FROM lake.loader.folded WHERE pipeline = $pipeline
+    SELECT generation, 0, partition, begin_offset, end_offset FROM ledger.folded
     UNION ALL
     SELECT r.generation, r.settled_by, r.partition, any_value(o.baseline), max(r.end_offset)
-    FROM lake.loader.removed AS r
-    JOIN lake.loader.offsets AS o ON o.pipeline = r.pipeline AND o.generation = r.generation AND o.partition = r.partition
-    WHERE r.pipeline = $pipeline AND r.place = 'quarantined'
+    FROM ledger.removed AS r
+    JOIN ledger.offsets AS o ON o.generation = r.generation AND o.partition = r.partition
+    WHERE r.place = 'quarantined'
     GROUP BY r.generation, r.settled_by, r.partition
 ),
 origins AS (
@@ -69,5 +69,5 @@ SELECT nullif(generation, 0), partition, "offset", 0
 FROM retried
 ANTI JOIN places USING (generation, partition, "offset", batch, kind)
 ANTI JOIN (
-    SELECT partition, batch, 1::UTINYINT AS kind FROM lake.loader.removed WHERE pipeline = $pipeline AND place = 'duplicates'
+    SELECT partition, batch, 1::UTINYINT AS kind FROM ledger.removed WHERE place = 'duplicates'
 ) AS removed USING (partition, batch, kind);

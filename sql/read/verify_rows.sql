@@ -1,26 +1,25 @@
 -- Check 3: what stands in the tables is what the ledger says, per batch and partition. For a retry or drop the
 -- quarantine says it, entry by entry, and the ledger the sums, with the entries that were undone since. What retention
 -- removed counts as found; batches whose spans it folded are compared together, as batch 0 of their generation.
--- Parameters: pipeline. Output: place, generation (NULL for the first), batch, partition, found, expected; no row when
+-- Output: place, generation (NULL for the first), batch, partition, found, expected; no row when
 -- all is well.
 WITH ledger AS (
     SELECT
         batch, generation, kind = 'load' AND seq <= coalesce(
-            (SELECT max(seq) FROM lake.loader.folded WHERE pipeline = $pipeline), 0) AS is_folded
-    FROM lake.loader.batches
-    WHERE pipeline = $pipeline
+            (SELECT max(seq) FROM ledger.folded), 0) AS is_folded
+    FROM ledger.batches
 ),
 stands AS (
     SELECT 'loaded' AS place, NULL::INTEGER AS generation, _batch AS batch, _partition AS partition, count(*) AS records
     FROM lake.main.{{ table | ident }} GROUP BY ALL
     UNION ALL
     SELECT 'quarantined', generation, batch, partition, count(*)
-    FROM lake.loader.quarantine WHERE pipeline = $pipeline GROUP BY ALL
+    FROM ledger.quarantine GROUP BY ALL
     UNION ALL
     SELECT 'duplicates', generation, batch, partition, count(*)
-    FROM lake.loader.duplicates WHERE pipeline = $pipeline GROUP BY ALL
+    FROM ledger.duplicates GROUP BY ALL
     UNION ALL
-    SELECT place, generation, batch, partition, records FROM lake.loader.removed WHERE pipeline = $pipeline
+    SELECT place, generation, batch, partition, records FROM ledger.removed
 ),
 found AS (
     SELECT
@@ -36,17 +35,17 @@ settled AS (
         sum(records)::BIGINT AS records
     FROM (
         SELECT state, generation, changed_by AS batch, partition, 1 AS records
-        FROM lake.loader.quarantine WHERE pipeline = $pipeline AND state <> 'open'
+        FROM ledger.quarantine WHERE state <> 'open'
         UNION ALL
         SELECT state, generation, settled_by, partition, records
-        FROM lake.loader.removed WHERE pipeline = $pipeline AND place = 'quarantined'
+        FROM ledger.removed WHERE place = 'quarantined'
     )
     GROUP BY ALL
 ),
 expected AS (
     UNPIVOT (
         SELECT generation, batch, partition, loaded, quarantined, duplicates
-        FROM lake.loader.spans WHERE pipeline = $pipeline AND voided_by IS NULL
+        FROM ledger.spans WHERE voided_by IS NULL
     )
     ON loaded, quarantined, duplicates INTO NAME place VALUE records
     UNION ALL
@@ -54,7 +53,7 @@ expected AS (
         SELECT
             generation, 0::BIGINT AS batch, partition, sum(loaded)::BIGINT AS loaded, sum(quarantined)::BIGINT AS quarantined,
             sum(duplicates)::BIGINT AS duplicates
-        FROM lake.loader.folded WHERE pipeline = $pipeline GROUP BY generation, partition
+        FROM ledger.folded GROUP BY generation, partition
     )
     ON loaded, quarantined, duplicates INTO NAME place VALUE records
     UNION ALL
@@ -64,7 +63,7 @@ sums AS (
     UNPIVOT (
         SELECT
             batch, loaded, duplicates, skipped, CASE WHEN kind = 'drop' THEN quarantined ELSE 0 END AS dropped
-        FROM lake.loader.batches WHERE pipeline = $pipeline AND kind IN ('retry', 'edit', 'drop')
+        FROM ledger.batches WHERE kind IN ('retry', 'edit', 'drop')
     )
     ON loaded, duplicates, skipped, dropped INTO NAME place VALUE records
 )
@@ -80,7 +79,7 @@ FROM (
         SELECT place, batch, records FROM settled
         UNION ALL
         SELECT CASE state WHEN 'duplicate' THEN 'duplicates' ELSE state END, settled_by, entries
-        FROM lake.loader.undone WHERE pipeline = $pipeline
+        FROM ledger.undone
     )
     GROUP BY ALL
 ) AS f

@@ -174,8 +174,8 @@ def test_a_killed_workers_partitions_are_taken_over(team: Team) -> None:
     ("team", "place"),
     [
         ("cooperative", "after_write"),
-        pytest.param("cooperative", "before_commit", marks=pytest.mark.long),  # with the writers' lock
-        pytest.param("consumer", "after_write", marks=pytest.mark.long),
+        ("cooperative", "before_commit"),  # with the writers' lock
+        ("consumer", "after_write"),
         ("consumer", "before_acknowledge"),
     ],
     indirect=["team"],

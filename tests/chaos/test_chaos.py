@@ -26,7 +26,7 @@ class Shared(NamedTuple):
 
 @pytest.mark.slow
 @pytest.mark.fault(1, 3)
-@pytest.mark.parametrize("kind", ["ducklake", pytest.param("duckdb", marks=pytest.mark.long)])
+@pytest.mark.parametrize("kind", ["ducklake", "duckdb"])
 def test_kills_at_random_moments(kafka: str, topic: MakeTopic, tmp_path: Path, kind: str) -> None:
     """Killed while it starts, recovers and loads: O1 to O11 hold, and `verify --deep` agrees."""
     chosen = Wanted(kind, seed=11, kills=KILLS, mix="kills", start="forked", rate=1_000, share=1_500)

@@ -76,7 +76,7 @@ def take_head(cursor: duckdb.DuckDBPyConnection, seen: int) -> None:
 
 def _move_offsets(cursor: duckdb.DuckDBPyConnection, pipeline: str, batch: Batch) -> None:
     spans, facts = batch.spans, {"batch": batch.id, "generation": batch.generation}
-    moved = one(cursor.execute(statement("load/move_offsets", pipeline=pipeline, **facts)))
+    moved = one(cursor.execute(statement("load/move_offsets", pipeline=pipeline, spans=spans, **facts)))
     if moved != len(spans):
         message = f"{len(spans) - moved} of {len(spans)} spans do not begin at the committed offset"
         raise OffsetsMoved(message)

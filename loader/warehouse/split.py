@@ -29,6 +29,7 @@ from loader.warehouse.known import KnownIds, Run
 from loader.warehouse.limit import Breaker, recent_share
 from loader.warehouse.relations import registered
 from loader.warehouse.stage import Staged, at_positions, names, phase
+from loader.warehouse.topics import Topics
 from loader.warehouse.transaction import one, transaction
 
 CONTROL_ROWS = 1_000  # quarantine and duplicates above so many rows get a file; below INLINE_CONTROL_ROWS
@@ -108,13 +109,15 @@ class Splitter:
     breaker: Breaker
     follower: Follower
     known: KnownIds
-    deriver: Deriver | None = None  # none where nothing is going to be committed
+    deriver: Deriver | None = None  # neither where nothing is going to be committed
+    topics: Topics | None = None
 
     def split(self, staged: Staged, before: Split | None = None) -> Split:
         """Look up, sort and write; what is right of the split before is kept.
 
         Its file stays in any case: a COMMIT that failed may have named it.
-        Raises QuarantineLimit, duckdb.Error and OSError (disk full, folder gone).
+        Raises QuarantineLimit, OffsetsMoved (another worker has taken a new topic over), duckdb.Error and
+        OSError (disk full, folder gone).
         """
         with phase(staged.seconds, "split"):
             seen, counts, derived = self._look_up(staged, derives=True)
@@ -149,6 +152,8 @@ class Splitter:
 
         with transaction(self.cursor):  # one snapshot for the head and for what is known at it
             seen = one(run("head"))
+            if self.topics:
+                self.topics.at(seen)
             parameters |= self.follower.at(seen)
             self._judge(staged, seen, run)
             derived = self.deriver.derive(batch.id, seen, parameters) if derives and self.deriver else []

@@ -105,6 +105,7 @@ class DuckWarehouse:
             follower=self._follower,
             known=self._known,
             deriver=self._deriver,
+            topics=self._topics,
         )
         data = config.warehouse.data_path if self._is_lake else None
         lock = self._lock if self._is_lake else None
@@ -216,6 +217,7 @@ class DuckWarehouse:
         except CommitFailed as unknown:
             return self._settle(split, unknown)
         self._sync_names()
+        self._topics.committed(receipt.seq)
         self._follower.committed(receipt.seq)
         self._deriver.committed(receipt.seq)
         self._breaker.passed(split.totals)

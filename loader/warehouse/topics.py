@@ -30,6 +30,20 @@ class Topics:
     pipeline: str
     target: str
     generation: int | None = None
+    _seen: int | None = None  # the head at which it was in force
+
+    def at(self, seen: int) -> None:
+        """See to it that the generation is in force at the head `seen`. Raises OffsetsMoved.
+
+        What takes a topic over takes the head, so that a commit at `seen` is one of this topic.
+        """
+        if seen != self._seen:
+            self.recorded()
+            self._seen = seen
+
+    def committed(self, seq: int) -> None:
+        """Note our own commit: nobody has taken a topic over since we looked."""
+        self._seen = seq
 
     def recorded(self) -> Identity | None:
         """The identity of the topic in force; None for a new pipeline. Raises OffsetsMoved."""

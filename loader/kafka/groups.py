@@ -73,7 +73,7 @@ class Rebalances:
             fail_point("in_revoke")
             if not self._handover.wait_until_settled(self._patience):
                 LOG.warning("let go of %s %s before its batch was committed", self._topic, old)
-            self._acknowledgements.send(consumer)
+            self._acknowledgements.send(consumer, at_once=True)
         self._drop(consumer, old, partitions)
 
     def lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
@@ -85,6 +85,7 @@ class Rebalances:
 
     def _drop(self, consumer: Consumer, old: Iterable[int], partitions: list[TopicPartition]) -> None:
         self._progress.drop(tuple(old))
+        self._acknowledgements.forget(old)
         self._dropped.update(old)
         consumer.incremental_unassign(partitions)
 

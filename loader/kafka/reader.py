@@ -106,7 +106,7 @@ class Reader:
                 self._group.subscribe(self._consumer)
             while not self._handover.closed:
                 self._step()
-            self._acknowledgements.send(self._consumer)
+            self._acknowledgements.send(self._consumer, at_once=True)
         except Exception as failure:  # noqa: BLE001 - carried to the engine's thread and raised there
             self._handover.put(Failure(failure))
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from loader.errors import ActionNeeded, BrokerAway, OffsetsLost, Restart
 from loader.guards import log_truncated, records_lost
-from loader.kafka.acknowledging import Acknowledgements, log_commit
+from loader.kafka.acknowledging import Acknowledgements
 from loader.kafka.faults import Meaning, action_needed
 from loader.kafka.groups import Rebalances
 from loader.kafka.handover import Failure, Handover, Request
@@ -172,7 +172,9 @@ class KafkaSource:
         max_poll = max_poll_seconds(self._settings)
         group = Rebalances(self._topic, self._handover, self._progress, self._acknowledgements, max_poll)
         return Reader(
-            make_consumer(self._settings | {"on_commit": log_commit}, self._broker.health.failed),
+            make_consumer(
+                self._settings | {"on_commit": self._acknowledgements.answered}, self._broker.health.failed
+            ),
             self._topic,
             self._handover,
             self._progress,

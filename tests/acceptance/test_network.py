@@ -90,6 +90,7 @@ def test_a_bad_network_loses_and_doubles_nothing(line: Line, cli: Cli) -> None:
     for rest in sent:
         topics.produce(line.bootstrap, pipeline.topic, rest)
     until(lambda: pipeline.behind() == 0, "all is loaded")
+    until(lambda: pipeline.acknowledged() == pipeline.positions(), "and acknowledged")
     assert running.terminate().code == 0
     assert pipeline.check() == story.expected
     pipeline.verify()

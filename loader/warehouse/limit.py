@@ -30,11 +30,18 @@ def recent_share(cursor: duckdb.DuckDBPyConnection, pipeline: str) -> list[tuple
 class Breaker:
     """Weighs a batch with the last MEMORY consumed records before it."""
 
-    def __init__(self, limit: float, recent: Iterable[tuple[int, int]], *, accept: bool = False) -> None:
-        """`recent` is what `recent_share` says."""
+    def __init__(
+        self, limit: float, recent: Iterable[tuple[int, int]] | None = None, *, accept: bool = False
+    ) -> None:
+        """`recent` is what `recent_share` says; None: not asked yet, so `recall` comes before `trips`."""
         self._limit = limit
         self._accept = accept
-        self._recent = deque(recent)
+        self._recent = None if recent is None else deque(recent)
+
+    @property
+    def is_new(self) -> bool:
+        """Whether it does not know the batches before yet."""
+        return self._recent is None
 
     def recall(self, recent: Iterable[tuple[int, int]]) -> None:
         """Weigh with these from now on: what was refused may have been mended since."""
@@ -48,7 +55,7 @@ class Breaker:
 
     def passed(self, totals: Totals) -> None:
         """Note a committed batch; one that somebody has accepted does not weigh in later."""
-        if self._accept:
+        if self._accept or self._recent is None:  # the ledger will tell
             return
         self._recent.appendleft((totals.consumed, totals.quarantined))
         while sum(consumed for consumed, _ in list(self._recent)[:-1]) >= MEMORY:
@@ -71,7 +78,7 @@ class Breaker:
         Of a batch that reaches further back than that, its average stands for the part that counts.
         """
         room, consumed, quarantined = MEMORY, totals.consumed, float(totals.quarantined)
-        for older, refused in self._recent:
+        for older, refused in self._recent or ():
             counted = min(older, room)
             room -= counted
             consumed += counted

@@ -281,7 +281,7 @@ class Splitter:
 
     def _trips(self, totals: Totals) -> bool:
         """Whether too many would be refused: by what is remembered, then by what the ledger says now."""
-        if not self.breaker.trips(totals):
+        if not totals.quarantined or not (self.breaker.is_new or self.breaker.trips(totals)):
             return False
         self.breaker.recall(recent_share(self.cursor, self.pipeline))
         return self.breaker.trips(totals)

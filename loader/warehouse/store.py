@@ -26,7 +26,7 @@ from loader.warehouse.deriver import Deriver
 from loader.warehouse.files import WriterLock, make_folder, sync
 from loader.warehouse.follow import Follower
 from loader.warehouse.known import KnownIds
-from loader.warehouse.limit import Breaker, recent_share
+from loader.warehouse.limit import Breaker
 from loader.warehouse.migrate import open_warehouse
 from loader.warehouse.outbox import Outbox
 from loader.warehouse.publish import Publisher
@@ -89,8 +89,7 @@ class DuckWarehouse:
                     self._commits.close()
                     self._home.close()
                     raise
-            recent = recent_share(self._commits, self._pipeline)
-        self._breaker = Breaker(config.limits.quarantine, recent, accept=self._accept)
+        self._breaker = Breaker(config.limits.quarantine, accept=self._accept)
         self._stager = Stager(self._home.cursor(), self._contract)
         known_bytes = int(config.limits.memory * IDS_SHARE)
         self._known = KnownIds(known_bytes, spill_folder(), shared=self._is_lake)

@@ -24,6 +24,7 @@ from tests.benchmarks.texts import ABOUT, HEAD
 
 PAGE = REPOSITORY / "docs" / "benchmarks.md"
 PICTURES = PAGE.with_suffix("")  # a folder beside it
+TRIES = Path(__file__).with_name("tries")  # what was tried, shown where a target is missed
 README = REPOSITORY / "README.md"
 SPEED = re.compile(r"^Speed[:,] .*$", re.MULTILINE)
 WORDS = {"ducklake": "into a lake", "duckdb": "into a DuckDB file"}
@@ -45,8 +46,11 @@ def _section(result: Result) -> str:
         parts.append(markdown([["", "guarantees"], *([peer.name, peer.guarantee] for peer in PEERS)]))
     if name in charts({name: result}):
         parts.append(f"![{title}]({PICTURES.name}/{name}.png)")
-    if targets := [f"* {verdict.text}" for verdict in verdicts(name, result.runs)]:
-        parts.append("Targets:\n\n" + "\n".join(targets))
+    if judged := verdicts(name, result.runs):
+        parts.append("Targets:\n\n" + "\n".join(f"* {verdict.text}" for verdict in judged))
+    tries = TRIES / f"{name}.md"
+    if tries.exists() and not all(verdict.ok for verdict in judged):
+        parts.append(tries.read_text(encoding="utf-8").strip())
     parts.append(f"Again: `{result.command}`. Measured on: {described(result.machine)}.")
     return "\n\n".join(parts) + "\n"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.image as pictures
@@ -35,6 +36,15 @@ def test_the_page_is_what_the_committed_results_give() -> None:
     """`python -m tests.benchmarks.page` would change nothing."""
     assert (PAGE.read_text(encoding="utf-8") if PAGE.exists() else "") == page(committed())
     assert SPEED.findall(README.read_text(encoding="utf-8")) == [speed(committed())]
+
+
+def test_what_was_tried_stands_where_a_target_is_missed() -> None:
+    """And nowhere else."""
+    tried = "What was tried for the share of the ceiling"
+    assert tried not in page(SETS)
+    assert tried in page(
+        result("sets", load(CEILING, 1e6), replace(load("ducklake", 1), figures={"ratio": 0.1}))
+    )
 
 
 def test_the_pictures_are_what_the_committed_results_give(tmp_path: Path) -> None:

@@ -149,7 +149,8 @@ def _abort_if_open(producer: Producer) -> None:
 
 def _producer(bootstrap: str, settings: Mapping[str, object]) -> Producer:
     chosen = {name.replace("_", "."): value for name, value in settings.items()}
-    return Producer({"bootstrap.servers": bootstrap, "linger.ms": 5} | chosen)
+    ordered = {"max.in.flight": 1}  # else a batch that is sent again lands behind the next one
+    return Producer({"bootstrap.servers": bootstrap, "linger.ms": 5} | ordered | chosen)
 
 
 def _send(producer: Producer, topic: str, messages: Iterable[Message | bytes]) -> list[Any]:

@@ -152,7 +152,7 @@ class Splitter:
 
         with transaction(self.cursor):  # one snapshot for the head and for what is known at it
             seen = one(run("head"))
-            if self.topics:
+            if self.topics and batch.kind != "retry":  # entries say themselves of which topic they are
                 self.topics.at(seen)
             parameters |= self.follower.at(seen)
             self._judge(staged, seen, run)

@@ -10,6 +10,7 @@ import pytest
 from tests.month.clock import run_simulated
 
 
+@pytest.mark.fault(58)
 @pytest.mark.timeout(1_800)
 @pytest.mark.parametrize(
     ("days", "per_day", "loads", "maintains"), [(0.0625, 24_000, 18, 2), (1, 12_000, 288, 24)]

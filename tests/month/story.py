@@ -19,7 +19,7 @@ from loader.replay.orders import as_texts, draw
 PARTITIONS = 3
 DAY_MS = 86_400_000
 POISON = {
-    b"{": ("", "json"),
+    b"{": (None, "json"),
     b'{"order_id":"X","timestamp":"2026-03-03T10:00:00Z","amount":-1}': ("amount", "check"),
 }
 ITEM = pa.struct([("sku", pa.string()), ("quantity", pa.int32()), ("price", pa.decimal128(18, 2))])

@@ -42,7 +42,8 @@ def test_the_commands_of_the_readme_run_in_their_order(own_kafka: MakeKafka, cli
             shown = next(block for block in blocks("text") if block.startswith("plan for"))
             assert set(_masked(shown)) <= set(_masked(result.out)), result.out
     with lake(cli.folder / "warehouse" / "catalog.sqlite") as store:
-        for sql in blocks("sql")[0].split(";")[1:-1]:
+        _threads, _attach, *queries, _end = blocks("sql")[0].split(";")
+        for sql in queries:
             assert store.rows(sql.replace("lake.", "warehouse."))
 
 

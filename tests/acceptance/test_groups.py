@@ -189,7 +189,10 @@ def test_a_zombie_changes_nothing(team: Team, tmp_path: Path, place: str) -> Non
     """
     zombie, heir = team.joined_by(f"{place}:stop:2", tmp_path / "hits"), team.joined_by()
     team.sends()
-    until((tmp_path / "hits").exists, "the worker is frozen")
+    frozen = (tmp_path / "hits").exists
+    until(lambda: committed(zombie) or frozen(), "it is at work")  # one batch may take all of its share
+    team.sends()
+    until(frozen, "the worker is frozen")
     until(lambda: psutil.Process(zombie.pid).status() == psutil.STATUS_STOPPED, "the worker is frozen")
     until(lambda: team.shares() == [4], "the other one has all partitions")
     team.sends()

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from loader.contract import Contract
 from loader.model import Identity
-from loader.statements import quote_identifier, statement
+from loader.statements import quote_identifier, source, statement
 from loader.warehouse.attach import translated
 from loader.warehouse.follow import Follower
 from loader.warehouse.opening import nothing_there, open_to_read
@@ -72,13 +72,13 @@ class Reader:
 
     def of_pipeline(self, name: str, **parameters: object) -> list[Row]:
         """As `of_table`, with the pipeline's name as a parameter, and its control tables as `ledger`."""
-        sql = statement(name, **self._of_table())
-        for table in sorted(set(COPIED.findall(sql)) - self._copied):
+        template = source(name)  # before names of columns stand in it
+        for table in sorted(set(COPIED.findall(template)) - self._copied):
             self.rows("read/copy_ledger", table=table, pipeline=self.config.pipeline)
             self._copied.add(table)
-        if PIPELINE in sql:
+        if PIPELINE in template:
             parameters["pipeline"] = self.config.pipeline
-        return self._fetched(sql, parameters)
+        return self.of_table(name, **parameters)
 
     def of_table(self, name: str, **parameters: object) -> list[Row]:
         """As `rows`, with the target table, its ids and its columns filled in."""

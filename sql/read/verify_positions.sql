@@ -7,7 +7,7 @@
 WITH reached AS (
     SELECT coalesce(max(seq), 0) AS seq FROM ledger.folded
 ),
-ledger AS (  -- batches whose spans are folded have the number 0
+known AS (  -- batches whose spans are folded have the number 0
     SELECT batch, generation, CASE WHEN kind = 'load' AND seq <= (SELECT seq FROM reached) THEN 0 ELSE batch END AS span_of
     FROM ledger.batches
 ),
@@ -22,7 +22,7 @@ places AS (  -- kind: 0 a row, 1 a duplicate, 2 refused
         SELECT partition, "offset", batch, 2::UTINYINT, generation FROM ledger.quarantine
         WHERE state NOT IN ('loaded', 'duplicate')
     ) AS s
-    LEFT JOIN ledger AS l USING (batch)
+    LEFT JOIN known AS l USING (batch)
 ),
 retried AS (
     SELECT
@@ -49,7 +49,7 @@ origins AS (
         FROM places AS p
         LEFT JOIN retried AS r USING (generation, partition, "offset", batch, kind)
     ) AS o
-    LEFT JOIN ledger AS l USING (batch)
+    LEFT JOIN known AS l USING (batch)
 )
 SELECT nullif(generation, 0) AS generation, partition, "offset", count(*) AS places
 FROM places

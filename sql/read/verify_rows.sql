@@ -3,7 +3,7 @@
 -- removed counts as found; batches whose spans it folded are compared together, as batch 0 of their generation.
 -- Output: place, generation (NULL for the first), batch, partition, found, expected; no row when
 -- all is well.
-WITH ledger AS (
+WITH known AS (
     SELECT
         batch, generation, kind = 'load' AND seq <= coalesce(
             (SELECT max(seq) FROM ledger.folded), 0) AS is_folded
@@ -26,7 +26,7 @@ found AS (
         place, coalesce(s.generation, l.generation) AS generation,
         CASE WHEN l.is_folded THEN 0 ELSE s.batch END AS batch, partition, sum(records)::BIGINT AS records
     FROM stands AS s
-    LEFT JOIN ledger AS l ON l.batch = s.batch
+    LEFT JOIN known AS l ON l.batch = s.batch
     GROUP BY ALL
 ),
 settled AS (

@@ -8,7 +8,6 @@ import tempfile
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -40,6 +39,7 @@ from loader.cli import (
 )
 from loader.cli.context import Context, print_json
 from loader.cli.unheard import Heard
+from loader.cli.unused import unused_left_out
 from loader.cli.words import printable
 from loader.errors import ConfigError, LoaderError, WarehouseAway
 from loader.secrets import redacted
@@ -89,6 +89,8 @@ app.add_typer(quarantine.app, name="quarantine")
 
 def _version(wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version
+
         typer.echo(f"loader {version('loader-kafka')}")
         raise typer.Exit
 
@@ -155,7 +157,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     words = hoisted(sys.argv[1:] if arguments is None else arguments)
     context = Context(json="--json" in words, verbosity=int("-v" in words or "--verbose" in words))
     try:
-        code = app(words, prog_name="loader", standalone_mode=False, obj=context)
+        with unused_left_out():
+            code = app(words, prog_name="loader", standalone_mode=False, obj=context)
     except typer.Exit as exit_:
         code = exit_.exit_code
     except typer.TyperException as error:

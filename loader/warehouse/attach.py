@@ -11,7 +11,6 @@ import os
 import re
 import secrets
 import tempfile
-import threading
 from contextlib import suppress
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
     from loader.config import Warehouse as Address
 
 EXTENSIONS = ("sqlite_scanner", "ducklake")
-_CHECKED = threading.Event()  # this process has loaded them, with their signatures
 DISK_FULL = "the disk is full; nothing of the batch was loaded"
 CHECK_PATH = "check warehouse.path and warehouse.data"
 INLINE_ROWS = 64  # target rows of a batch up to which no file is made; 5 k inlined rows cost 490 ms
@@ -50,9 +48,9 @@ def connect(
     """
     home = _private()
     try:
-        _settle_in(home, memory, threads)
         if address.kind == "ducklake":
             _load_extensions(home)
+        _settle_in(home, memory, threads)
         home.execute(_attach(address, read_only=read_only))
     except duckdb.Error as error:
         home.close()
@@ -71,18 +69,19 @@ def attach_empty(memory: int | None = None) -> duckdb.DuckDBPyConnection:
 def tidy(catalogue: Path) -> None:
     """Let SQLite remove what a read-only look has left beside a catalogue that nobody has open."""
     with _private() as home, suppress(duckdb.Error):  # someone has it open: then it is theirs
-        _settle_in(home, None, threads=1)
         _load_extensions(home)
+        _settle_in(home, None, threads=1)
         home.execute(statement("plan/tidy", file=str(catalogue)))
 
 
 def _private() -> duckdb.DuckDBPyConnection:
     """A database in memory, of this process alone.
 
-    The signatures of the extensions are checked when the process loads them first: that takes 0.2 s. They are
-    mapped into the process then, and its later databases get what is mapped.
+    The extensions are those of the installed wheels, whose content pip has compared with its record, as that
+    of this program: reading 70 MB again for their signatures takes 0.2 to 0.5 s. The settings end the
+    permission, and it cannot be given again.
     """
-    return duckdb.connect(":memory:", config={"allow_unsigned_extensions": _CHECKED.is_set()})
+    return duckdb.connect(":memory:", config={"allow_unsigned_extensions": True})
 
 
 def _settle_in(home: duckdb.DuckDBPyConnection, memory: int | None, threads: int) -> None:
@@ -119,7 +118,6 @@ def _load_extensions(home: duckdb.DuckDBPyConnection) -> None:
         wheel = files(f"duckdb_extension_{name}") / "extensions" / f"v{duckdb.__version__}"
         with as_file(wheel / f"{name}.duckdb_extension") as path:
             home.load_extension(str(path))
-    _CHECKED.set()
 
 
 def unwritable(error: OSError, address: str) -> LoaderError:

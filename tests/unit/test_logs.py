@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -83,3 +84,32 @@ def test_the_engine_names_the_batch_in_both_of_its_threads() -> None:
     assert len(warehouse.seen) == 9
     assert all(batch == named for batch, named in warehouse.seen)
     assert batch_under_way() is None
+
+
+def test_a_line_is_one_line_of_an_event_and_its_facts(capsys: pytest.CaptureFixture[str]) -> None:
+    """A fact that could be taken for another is quoted, and nothing acts on the terminal."""
+    set_up(0, "text")
+    logger().warning("new\x1b[31m topic", note="a b", seq=3, offset="orders[0]@5", empty=None)
+    line = capsys.readouterr().err
+    assert re.fullmatch(
+        r"\d\d:\d\d:\d\d \[warning ] new\\x1b\[31m topic +empty=None note='a b' "
+        r"offset=orders\[0]@5 seq=3\n",
+        line,
+    )
+
+
+@pytest.mark.parametrize("format_", ["json", "text"])
+def test_a_librarys_error_comes_with_its_traceback(capsys: pytest.CaptureFixture[str], format_: str) -> None:
+    """Without the values of variables, which may be secrets, and as one object for machines."""
+    set_up(0, format_)
+    password = "hunter2"
+    try:
+        range(7).index(len(password) + 1)
+    except ValueError:
+        logging.getLogger("apscheduler").exception("job %s failed", 7)
+    told = capsys.readouterr().err
+    assert "ValueError: 8 is not in range" in told
+    assert "hunter2" not in told
+    if format_ == "json":
+        (line,) = told.splitlines()
+        assert json.loads(line)["event"] == "job 7 failed"

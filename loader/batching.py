@@ -39,6 +39,7 @@ class Batcher:
         self._spans.extend(chunk.spans)
         self._records += chunk.records.num_rows
         self._bytes += size(chunk.records)
+        self._seconds += chunk.seconds
         if chunk.records.num_rows:
             self._chunks.append(chunk.records)
 
@@ -70,13 +71,15 @@ class Batcher:
         """
         if not self._spans:
             return None
-        spans, chunks = joined(self._spans), self._chunks
+        spans, chunks, seconds = joined(self._spans), self._chunks, self._seconds
         self._discard()
-        return Batch(new_batch_id(), spans, pa.Table.from_batches(chunks, schema=CHUNK_SCHEMA))
+        records = pa.Table.from_batches(chunks, schema=CHUNK_SCHEMA)
+        return Batch(new_batch_id(), spans, records, seconds=seconds)
 
     def _discard(self) -> None:
         self._spans: list[Span] = []
         self._chunks: list[pa.RecordBatch] = []
         self._records = 0
         self._bytes = 0
+        self._seconds = 0.0
         self._since = 0.0

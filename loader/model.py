@@ -80,13 +80,15 @@ class Chunk:
 
     A span may be longer than its records (holes) and may have none at all. `due` says why the
     batch has to be committed now, whatever its size: `end`, `revoked`, or nothing. `arrived` is when it
-    was read, in seconds of the monotonic clock; None where only the one who takes it can tell.
+    was read, in seconds of the monotonic clock; None where only the one who takes it can tell. `seconds`
+    are those of the processor that reading took.
     """
 
     records: pa.RecordBatch
     spans: tuple[Span, ...]
     due: str = ""
     arrived: float | None = None
+    seconds: float = 0.0
 
     def first(self, count: int) -> Chunk:
         """The first `count` records, with the spans cut behind the last record that is kept."""
@@ -99,7 +101,7 @@ class Chunk:
             if mine.num_rows:
                 end = next_offset(mine["offset"][-1].as_py())
                 spans.append(replace(span, end=end))
-        return Chunk(kept, tuple(spans), arrived=self.arrived)
+        return replace(self, records=kept, spans=tuple(spans), due="")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ class Batch:
 
     A `load` covers spans. A `retry` has none: its records are open entries of the quarantine, as they
     were when the head was `seen`, all of one `generation` of the topic. An `accept` has spans and no records:
-    offsets that are gone from the log, whose loss was accepted.
+    offsets that are gone from the log, whose loss was accepted. `seconds`: of the processor, for reading it.
     """
 
     id: int
@@ -117,6 +119,7 @@ class Batch:
     kind: Literal["load", "retry", "accept"] = "load"
     seen: int = 0
     generation: int = 0  # the warehouse gives a load the one in force where it was read
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +151,7 @@ class Receipt:
     reasons: Mapping[str, int] = field(default_factory=dict)  # of what was refused; a record may have several
     newest_event: float | None = None  # of the loaded rows, in seconds since the epoch
     note: str = ""  # of a topic that was taken over
+    bytes: Mapping[str, int] = field(default_factory=dict)  # by phase
 
 
 @dataclass(frozen=True, slots=True)

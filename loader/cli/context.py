@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from loader.cli.words import sentence
 from loader.secrets import hide
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class Context:
     json: bool = False
     verbosity: int = 0
     log_format: str = "text"
+    profile: bool = False  # whether the phases of a load are told, too
     verb: str = ""
     told: bool = False  # whether the result was printed
     _config: Config | None = field(default=None, repr=False)
@@ -71,6 +73,10 @@ class Context:
             text()
         else:
             self.output.print(text, markup=False)
+
+    def tell(self, result: dict[str, Any]) -> None:
+        """Print the result of `load` or `run`."""
+        self.emit(result, sentence(result, profiled=self.profile))
 
 
 def print_json(result: dict[str, Any]) -> None:

@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from loader.cli.places import AcceptLoss, NewTopic, ranges
-from loader.cli.words import sentence
 
 
 def load(
@@ -40,7 +39,7 @@ def load(
         accept_loss=ranges(ctx.obj.config(), accept_loss),
         new_topic=new_topic,
     )
-    result, signal = stream(ctx.obj.config(), bounds, lambda early: ctx.obj.emit(early, sentence(early)))
-    ctx.obj.emit(result, sentence(result))
+    result, signal = stream(ctx.obj.config(), bounds, ctx.obj.tell)
+    ctx.obj.tell(result)
     if result["outcome"] == "stopped":
         raise typer.Exit(128 + signal)

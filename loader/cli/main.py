@@ -47,7 +47,7 @@ from loader.secrets import redacted
 INTERNAL = 70
 USAGE = 2
 WITH_VALUE = ("-c", "--config", "--set", "--log-format")
-FLAGS = ("--json", "-q", "--quiet", "-v", "--verbose")
+FLAGS = ("--json", "-q", "--quiet", "-v", "--verbose", "--profile")
 
 app = typer.Typer(
     help="Kafka to warehouse, exactly once: typed, checked, de-duplicated, and provable.",
@@ -116,6 +116,9 @@ def options(
         bool, typer.Option("-v", "--verbose", help="More messages; causes of errors; tracebacks of bugs.")
     ] = False,
     log_format: Annotated[str, typer.Option("--log-format", help="Logs as text or json.")] = "text",
+    profile: Annotated[
+        bool, typer.Option("--profile", help="load, run: also say what each phase of the batches took.")
+    ] = False,
     version_: Annotated[  # noqa: ARG001 - the callback answers
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
@@ -128,6 +131,7 @@ def options(
     context = ctx.obj
     context.config_file, context.overrides, context.json = config, tuple(overrides or ()), json
     context.verbosity, context.log_format = int(verbose) - int(quiet), log_format
+    context.profile = profile
     context.verb = ctx.invoked_subcommand or ""
     set_up(context.verbosity, log_format)
 

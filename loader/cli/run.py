@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from loader.cli.places import AcceptLoss, NewTopic, ranges
-from loader.cli.words import sentence
 
 
 def run(
@@ -38,7 +37,5 @@ def run(
         new_topic=new_topic,
     )
     with load_metrics(ctx.obj.config()) as metrics:
-        result, _ = stream(
-            ctx.obj.config(), bounds, lambda early: ctx.obj.emit(early, sentence(early)), metrics
-        )
-    ctx.obj.emit(result, sentence(result))
+        result, _ = stream(ctx.obj.config(), bounds, ctx.obj.tell, metrics)
+    ctx.obj.tell(result)

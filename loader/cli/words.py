@@ -11,8 +11,8 @@ from loader.plural import counted
 OUTCOMES = {"caught_up": "caught up", "stopped": "stopped", "limit_reached": "limit reached"}
 
 
-def sentence(result: dict[str, Any]) -> str:
-    """The result of `load` or `run` in one line."""
+def sentence(result: dict[str, Any], *, profiled: bool = False) -> str:
+    """The result of `load` or `run` in one line, and in another one what each phase took."""
     counts = ", ".join(
         counted(result[name], name)
         for name in ("loaded", "duplicates", "quarantined", "skipped")
@@ -23,7 +23,14 @@ def sentence(result: dict[str, Any]) -> str:
     rate = f", {result['records_per_second']:,}/s" if result["consumed"] else ""
     outcome = OUTCOMES[result["outcome"]]
     batches = f" in {counted(result['batches'], 'batches')}" if result["batches"] else ""
-    return f"{outcome}: {done}{detail}{batches}, {result['seconds']:.1f} s{rate}"
+    told = f"{outcome}: {done}{detail}{batches}, {result['seconds']:.1f} s{rate}"
+    return f"{told}\n{_phases(result)}" if profiled else told
+
+
+def _phases(result: dict[str, Any]) -> str:
+    amounts = {name: f", {count / 1e6:,.1f} MB" for name, count in result["bytes"].items() if count}
+    each = [f"{name} {seconds:.2f} s{amounts.get(name, '')}" for name, seconds in result["phases"].items()]
+    return f"phases: {'; '.join(each) or 'no batch'}"
 
 
 def printable(text: str) -> str:

@@ -75,6 +75,7 @@ class Reader:
         self._new: dict[int, Position] = {}
         self._lock = threading.Lock()
         self._held: list[Message] = []
+        self._spent = 0.0  # seconds of the processor, up to the last chunk
         self._heard = self._called = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="kafka-reader", daemon=True)
 
@@ -172,7 +173,8 @@ class Reader:
         ours = self._progress.ours(records)
         spans = self._progress.spans((p, offset, epoch) for p, (offset, epoch) in positions.items())
         if spans:
-            self._handover.put(Chunk(ours, spans, arrived=self._called))
+            before, self._spent = self._spent, time.thread_time()
+            self._handover.put(Chunk(ours, spans, arrived=self._called, seconds=self._spent - before))
 
     def _raise_faults(self, events: list[Message]) -> None:
         for event in events:

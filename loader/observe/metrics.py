@@ -30,7 +30,7 @@ from loader.runs import FAILED, Run
 OUTCOMES = {"loaded": "loaded", "duplicates": "duplicate", "quarantined": "quarantined", "skipped": "skipped"}
 """The counts of a receipt or a result, and what the label calls them."""
 
-PHASES = ("parse", "split", "write", "commit")
+PHASES = ("read", "parse", "split", "write", "commit")
 PHASE_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 JOB_SECONDS = (1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
 

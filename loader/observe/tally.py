@@ -22,6 +22,7 @@ class Tally:
     batches: int = 0
     partitions: dict[int, dict[str, int]] = field(default_factory=dict)
     phases: dict[str, float] = field(default_factory=dict)
+    bytes: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     begun: float = field(default_factory=time.monotonic)
 
@@ -38,6 +39,7 @@ class Tally:
             known["end"] = span.end
         for phase, seconds in receipt.seconds.items():
             self.phases[phase] = self.phases.get(phase, 0.0) + seconds
+        self.bytes.update(receipt.bytes)
         self.reasons.update(receipt.reasons)
         counts = receipt.totals
         if receipt.kind == "accept":
@@ -83,5 +85,6 @@ class Tally:
             "seconds": round(seconds, 3),
             "records_per_second": round(counts.consumed / seconds) if seconds else 0,
             "phases": {name: round(spent, 3) for name, spent in self.phases.items()},
+            "bytes": dict(self.bytes),
             "partitions": {str(number): span for number, span in sorted(self.partitions.items())},
         }

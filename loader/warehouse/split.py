@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from loader.contract import Contract
 from loader.errors import QuarantineLimit, Restart
 from loader.failpoints import fail_point
-from loader.model import Batch, Receipt, Totals
+from loader.model import Batch, Receipt, Totals, size
 from loader.statements import quote_identifier, statement
 from loader.warehouse.attach import INLINE_ROWS
 from loader.warehouse.deriver import Derived, Deriver
@@ -51,6 +51,7 @@ class Part:
     replaces: tuple[str, ...] = ()
     file: Path | None = None
     folder: str = ""  # of the file below the table's, where the table's files are parted
+    bytes: int = 0  # of the file
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,15 @@ class Split:
             batch.kind,
             self.reasons,
             newest.timestamp() if newest else None,
+            bytes=self._bytes,
         )
+
+    @property
+    def _bytes(self) -> dict[str, int]:
+        """What was read, as it stands in memory; the texts among it; and the files that were written."""
+        records, parts = self.batch.records, (*self.parts, *self.derived)
+        written = sum(part.bytes for part in parts)
+        return {"read": size(records), "parse": records["text"].nbytes, "write": written}
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +277,7 @@ class Splitter:
         except (duckdb.Error, OSError):
             remove_file(file)  # a part of it would keep a full disk full
             raise
-        return replace(part, file=file)
+        return replace(part, file=file, bytes=file.stat().st_size)
 
     def _reasons(self, batch: Batch, totals: Totals) -> dict[str, int]:
         if batch.kind != "load" or not totals.quarantined:

@@ -55,7 +55,7 @@ class Stager:
 
     def stage(self, batch: Batch) -> Staged:
         """Parse and check. Raises Restart when closed meanwhile, duckdb.Error when memory ran out."""
-        seconds: dict[str, float] = {}
+        seconds = {"read": batch.seconds}
         with self._busy, phase(seconds, "parse"):
             if self._cursor is None:
                 message = "the warehouse was opened anew"

@@ -59,6 +59,12 @@ def test_load_catches_up_and_then_finds_nothing_new(
     assert first.json["consumed"] == len(story.messages)
     spans = {int(partition): span["end"] for partition, span in first.json["partitions"].items()}
     assert spans == pipeline.positions()
+    took, amounts = first.json["phases"], first.json["bytes"]
+    assert set(took) == {"read", "parse", "split", "write", "commit"}
+    assert 0 < sum(took.values()) < 3 * first.json["seconds"]
+    assert (
+        amounts["read"] > amounts["parse"] > sum(len(message.value or b"") for message in story.messages) / 2
+    )
     again = pipeline("load")
     assert (again.code, again.json["outcome"], again.json["batches"]) == (0, "caught_up", 0)
     assert again.json["consumed"] == 0

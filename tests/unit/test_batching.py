@@ -57,6 +57,19 @@ def test_the_age_counts_from_the_arrival() -> None:
     assert batcher.due()
 
 
+def test_a_batch_knows_what_reading_it_took() -> None:
+    """The seconds of its chunks, and none of the batch before it."""
+    batcher = Batcher(BatchPolicy(100, 10**9, 60), Clock())
+    batcher.add(replace(chunk(0, 0, 3), seconds=0.25))
+    batcher.add(replace(chunk(0, 3, 3), seconds=0.5).first(2))
+    first = batcher.take()
+    batcher.add(replace(chunk(0, 5, 1), seconds=2.0))
+    second = batcher.take()
+    assert first is not None
+    assert second is not None
+    assert (first.seconds, second.seconds) == (0.75, 2.0)
+
+
 def test_an_empty_batch_is_never_due() -> None:
     """Nothing read is nothing to commit, however long it takes; taking it gives None."""
     clock = Clock()

@@ -9,7 +9,7 @@ from typing import Protocol
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.cases import backlogs, batch_sizes, sets
 from tests.benchmarks.figures import Run, of_ceiling, of_first
-from tests.benchmarks.history import history
+from tests.benchmarks.history import history, many_ids
 from tests.benchmarks.short import producer, start
 from tests.benchmarks.trickle import latency
 
@@ -47,6 +47,11 @@ EXPERIMENTS = {
         "Batch time against history",
         ("before", "batch", "growth", "set_seconds", "set_memory", "set_disk", "rate", "peak"),
         lambda runs: of_first(runs, "growth", "batch"),
+    ),
+    "many-ids": Experiment(
+        many_ids,
+        "Two hundred million ids",
+        ("before", "batch", "set_seconds", "set_memory", "set_disk", "rate", "peak"),
     ),
     "latency": Experiment(latency, "Latency", ("late", "latest", "share", "peak")),
     "start": Experiment(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,6 +22,7 @@ from tests.benchmarks.sets import BASE
 PARTS = 20  # of the records asked for, in the smallest history: 0.1 million
 SIZES = (1, 10, 100)  # times the smallest
 LARGEST = 500
+MANY = 200_000_000  # ids, beyond what a set in memory is made for
 BATCHES = 40  # in a load: the set begins after 16 and more batches
 FIRST = 1_000  # records that make the warehouse
 
@@ -64,7 +65,17 @@ def _set(event: str) -> dict[str, float]:
 
 def history(bench: Bench, *, everything: bool) -> Iterator[Run]:
     """Load one topic into tables of several sizes; each is as it was before, in each round."""
-    sizes = [bench.records // PARTS * size for size in (*SIZES, *([LARGEST] if everything else []))]
+    yield from _over(
+        bench, [bench.records // PARTS * size for size in (*SIZES, *([LARGEST] if everything else []))]
+    )
+
+
+def many_ids(bench: Bench, *, everything: bool) -> Iterator[Run]:  # noqa: ARG001 - as all measurements
+    """Load one topic into a table of very many ids."""
+    yield from _over(bench, [MANY])
+
+
+def _over(bench: Bench, sizes: Sequence[int]) -> Iterator[Run]:
     with ExitStack() as stack:
         topic = stack.enter_context(bench.topic(BASE))
         tables = [

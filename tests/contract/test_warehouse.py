@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pytest
 
@@ -15,6 +17,7 @@ from loader.errors import HeadMoved, OffsetsMoved, Restart
 from loader.model import CHUNK_SCHEMA, Batch, Identity, Position, Receipt, Span, Totals, new_batch_id
 from loader.testing.warehouse import MemoryWarehouse, Shared
 from loader.warehouse import store
+from loader.warehouse.attach import connect
 from loader.warehouse.reading import Reader
 from loader.warehouse.store import DuckWarehouse
 from loader.warehouse.transaction import CommitFailed
@@ -279,3 +282,19 @@ def test_records_of_a_topic_that_was_replaced_are_refused(bench: Bench) -> None:
     again = bench.open_again()
     assert again.recorded().generation == 1
     assert bench.ids() == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_other_extension_comes_without_a_signature(tmp_path: Path, kind: str) -> None:
+    """Ours are loaded without one; then that is forbidden, and cannot be allowed again."""
+    config = make_config(tmp_path, kind)
+    begin(config, IDENTITY, {0: 0})
+    ours = files("duckdb_extension_sqlite_scanner") / "extensions" / f"v{duckdb.__version__}"
+    forged = tmp_path / "forged.duckdb_extension"
+    content = (ours / "sqlite_scanner.duckdb_extension").read_bytes()
+    forged.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with connect(config.warehouse) as home:
+        with pytest.raises(duckdb.Error, match="signature"):
+            home.load_extension(str(forged))
+        with pytest.raises(duckdb.Error, match="Cannot change"):
+            home.execute("SET allow_unsigned_extensions = true")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -149,3 +151,18 @@ def test_help_and_version_are_quick_ways_out(capsys: pytest.CaptureFixture[str])
     code, out, _ = run(capsys, "load", "--help")
     assert code == 0
     assert "--max-records" in out
+
+
+def test_a_start_imports_nothing_that_is_not_used() -> None:
+    """Not pandas, which is installed here, and which pyarrow and duckdb look for."""
+    uses = "import pyarrow, duckdb; pyarrow.array([1]); duckdb.connect().execute('SELECT ?', [1])"
+    script = (
+        f"import sys; from loader.cli.unused import unused_left_out\nwith unused_left_out():\n    {uses}\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", f"{script}print('pandas' in sys.modules)\nimport pandas"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "False\n"

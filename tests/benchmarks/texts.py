@@ -29,8 +29,9 @@ one commit to the next. At first the whole table is asked about the ids of a bat
 about as much as reading all ids would, the set of known ids is made: in memory up to a quarter of \
 `limits.memory`, the rest on disk. A `load` of few batches never makes it.""",
     "many-ids": """\
-As before, in a table of 200 million ids, with the default of `limits.memory`, 1 GiB. The peak is that of \
-the whole process.""",
+As before, in a table of 200 million ids, with the default of `limits.memory`, 1 GiB: the set stands \
+in a file that is mapped into memory. The peak counts its pages too, which the system takes back when \
+others need the room.""",
     "latency": """\
 100 records a second, `loader run` with `batch.wait` of 1 s. What is late: from the sending of a batch's \
 oldest record until the batch is durable and visible, beyond the second that it waits.""",

@@ -71,6 +71,7 @@ class KafkaSource:
         self._embedded = embedded
         self._handover = Handover(self._limits.bytes, self._limits.records)
         self._reader: Reader | None = None
+        self._is_open = False
         self._progress = Progress(topic)
         self._acknowledgements = Acknowledgements(topic)
         self._known: Identity | None = None
@@ -115,11 +116,12 @@ class KafkaSource:
         """As the port says; the first call begins to read."""
         self._handover.settle()
         until = time.monotonic() + timeout
-        if self._reader is None:
+        if not self._is_open:
             self._open(begin)
+            self._is_open = True
         self._look_around(begin)
         while True:
-            item = self._handover.get(max(0.0, until - time.monotonic()))
+            item = self._handover.get(0.0 if self.finished else max(0.0, until - time.monotonic()))
             if item is None:
                 self._look_at_others(begin)
                 return None
@@ -165,6 +167,8 @@ class KafkaSource:
         self._progress = Progress(self._topic, ends)
         self._at = {partition: at.offset for partition, at in positions.items()}
         self._compare_with_group(positions)
+        if self.finished:  # nothing is new: no client is made to read with
+            return
         self._reader = self._make_reader()
         self._reader.start({p: at for p, at in positions.items() if ends is None or at.offset < ends[p]})
 

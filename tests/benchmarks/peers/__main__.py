@@ -9,6 +9,7 @@ of the whole process, start-up included. `--save` keeps the figures for docs/ben
 from __future__ import annotations
 
 import argparse
+import re
 import subprocess
 import sys
 import tempfile
@@ -72,14 +73,21 @@ def _python(peer: Peer, folder: Path) -> str:
     python = str(place / "bin" / "python")
     pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *peer.packages]
     subprocess.run(pip, check=True, stdout=sys.stderr)
+    if peer.jvm:
+        subprocess.run([python, *_program(peer), "fetch"], check=True, stdout=sys.stderr)
     return python
+
+
+def _program(peer: Peer) -> list[str]:
+    first, *more = peer.program
+    return [str(Path(__file__).with_name(first)) if peer.packages else f"-m{first}", *more]
 
 
 def _version(peer: Peer, python: str) -> dict[str, str]:
     """Which version of its first package a peer has."""
     if not peer.packages:
         return {}
-    name = peer.packages[0].partition("[")[0]
+    name = re.split(r"[\[=]", peer.packages[0])[0]
     code = f"from importlib.metadata import version as v; print('{{\"{name}\": \"' + v('{name}') + '\"}}')"
     return dict(run(python, "-c", code).result)
 
@@ -101,13 +109,12 @@ def _ours(bench: Bench, topic: str, peer: Peer) -> dict[str, float]:
 def _theirs(bench: Bench, topic: str, peer: Peer, pythons: Mapping[str, str]) -> dict[str, float]:
     """Raises RuntimeError where fewer records were loaded than asked for."""
     records = max(round(peer.share * bench.records), FEWEST)
-    first, *more = peer.program
-    program = [str(Path(__file__).with_name(first))] if peer.packages else ["-m", first]
     with tempfile.TemporaryDirectory(prefix="loader-bench-peer-") as folder:
-        done = run(pythons[peer.name], *program, *more, bench.bootstrap, topic, str(records), folder)
+        done = run(pythons[peer.name], *_program(peer), bench.bootstrap, topic, str(records), folder)
     if done.result["records"] < records:
         raise RuntimeError(f"{peer.name} loaded {done.result['records']} of {records} records")
-    return figures(done, done.result["records"])
+    found = figures(done, done.result["records"])
+    return {"process_rate": found["process_rate"]} if peer.jvm else found
 
 
 if __name__ == "__main__":

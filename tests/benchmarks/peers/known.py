@@ -22,6 +22,7 @@ class Peer:
     program: tuple[str, ...] = ()  # of `python -m`, or a script of this folder; none for the loader itself
     share: float = 1.0
     packages: tuple[str, ...] = ()
+    jvm: bool = False  # which does the work, unmeasured but for its time; `PROGRAM fetch` gets its jars
 
 
 OURS = "exactly once; exact duplicates over the whole table; bad records kept with their reasons; a ledger"
@@ -60,6 +61,14 @@ PEERS = (
         ("quix_load.py",),
         share=0.1,
         packages=("quixstreams", "duckdb", "pyarrow"),
+    ),
+    Peer(
+        "Spark, dropDuplicates",
+        "exactly once by a log of its own, which only Spark reads; the first of each id stays; other content "
+        "with the same id is lost in silence; a bad value becomes null",
+        ("spark_load.py",),
+        packages=("pyspark==4.1.1", "jgo"),
+        jvm=True,
     ),
 )
 

@@ -191,7 +191,7 @@ def _result(proposed: Draft, origin: Origin) -> dict[str, Any]:
 
 def _told(result: dict[str, Any]) -> list[str]:
     """The same in a few lines."""
-    from loader.cli.words import printable
+    from loader.printable import printable
 
     if not result:
         return []

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from loader.cli.words import as_json, printable
+from loader.cli.words import as_json
 from loader.errors import ActionNeeded, ConfigError
+from loader.printable import printable
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from loader.cli.words import printable
 from loader.errors import ConfigError
 from loader.plural import counted
+from loader.printable import printable
 
 if TYPE_CHECKING:
     from loader.cli.context import Context

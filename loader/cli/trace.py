@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from loader.cli.places import place_of
-from loader.cli.words import as_json, bytes_as_json, printable
+from loader.cli.words import as_json, bytes_as_json
 from loader.errors import ActionNeeded, BrokerAway, ConfigError, LoaderError
+from loader.printable import printable
 
 if TYPE_CHECKING:
     from loader.cli.context import Context

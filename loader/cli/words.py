@@ -33,11 +33,6 @@ def _phases(result: dict[str, Any]) -> str:
     return f"phases: {'; '.join(each) or 'no batch'}"
 
 
-def printable(text: str) -> str:
-    """The text with what a terminal would act on written as escapes."""
-    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
-
-
 def as_json(value: Any) -> Any:
     """A cell as JSON can hold it: exact numbers and times as text, NaN and infinities too."""
     if isinstance(value, dict):

@@ -12,6 +12,7 @@ from typing import Any
 from loader.inference.contract import Draft, DraftColumn
 from loader.inference.seen import Seen
 from loader.plural import counted
+from loader.printable import printable
 
 SHOWN = 24  # characters of a value in a comment
 LINE = 100  # characters of a sentence in a comment
@@ -159,7 +160,7 @@ def _comment(value: Any, most: int = SHOWN) -> str:
     """A value in a comment: short, on one line, nothing that a terminal or TOML would act on."""
     text = json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict | bool) else str(value)
     short = text if len(text) <= most else f"{text[: most - 1]}…"
-    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in short)
+    return printable(short)
 
 
 def key(name: str) -> str:

@@ -8,6 +8,7 @@ import re
 import sys
 from datetime import UTC, datetime
 
+from loader.printable import printable
 from loader.secrets import redacted
 from loader.trail import batch_under_way
 
@@ -63,8 +64,7 @@ def _as_json(record: logging.LogRecord, facts: dict[str, object], trace: str) ->
 
 def _as_text(record: logging.LogRecord, facts: dict[str, object], trace: str) -> str:
     when = datetime.fromtimestamp(record.created).strftime("%H:%M:%S")  # noqa: DTZ006 - the reader's clock
-    event = record.getMessage()
-    told = event if event.isprintable() else repr(event)[1:-1]
+    told = printable(record.getMessage())
     values = " ".join(f"{name}={_plain(facts[name])}" for name in sorted(facts))
     line = f"{when} [{record.levelname.lower():8}] {told:{WIDTH}} {values}".rstrip()
     return f"{line}\n{trace}" if trace else line

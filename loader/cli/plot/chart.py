@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from loader.analytics import Drawing
-from loader.cli.words import printable
 from loader.errors import ActionNeeded
+from loader.printable import printable
 
 if TYPE_CHECKING:
     import pyarrow as pa

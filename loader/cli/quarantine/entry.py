@@ -6,8 +6,9 @@ import base64
 import json
 from typing import TYPE_CHECKING, Any
 
-from loader.cli.words import bytes_as_json, printable
+from loader.cli.words import bytes_as_json
 from loader.errors import ActionNeeded
+from loader.printable import printable
 
 if TYPE_CHECKING:
     from rich.text import Text

@@ -10,8 +10,8 @@ import typer
 
 from loader.cli.quarantine import filters
 from loader.cli.quarantine.entry import as_json, found, judged, shown
-from loader.cli.words import printable
 from loader.errors import ConfigError
+from loader.printable import printable
 
 if TYPE_CHECKING:
     from loader.cli.context import Context

@@ -48,6 +48,7 @@ def replay(
     ] = None,
 ) -> None:
     """Produce a dataset to the topic and wait until the broker has every record."""
+    from loader.cli.lean import lean_memory
     from loader.kafka.producer import PATIENCE, send
     from loader.replay.pacing import make_pacing
 
@@ -62,7 +63,7 @@ def replay(
 
         write_answers(options, answers)
     target, total = topic or config.kafka.topic, limit or records
-    with _progress(context, total) as progress:
+    with _progress(context, total) as progress, lean_memory():
         settings = {"bootstrap.servers": config.kafka.bootstrap, **config.kafka.client_settings()}
         patience = PATIENCE if config.limits.unreachable is None else config.limits.unreachable
         report = send(

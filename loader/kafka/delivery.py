@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from loader.errors import RecordsRefused
@@ -11,16 +10,6 @@ from loader.kafka.producer import Sender
 
 if TYPE_CHECKING:
     from loader.config import Config
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """A record to send, with the time of sending."""
-
-    key: bytes | None
-    value: bytes | None
-    timestamp_ms: int | None = None
-    headers: dict[str, bytes | None] | None = None
 
 
 class FlatOut:
@@ -51,7 +40,7 @@ class Delivery:
             sender.check_topic()
             self._senders[topic] = sender
         sender = self._senders[topic]
-        sender.put((Message(key, value) for key, value in rows), FlatOut())
+        sender.put(((key, value, None, None) for key, value in rows), FlatOut())
         sender.drain()
         if sender.refused:
             causes = ", ".join(f"{count} {name}" for name, count in sorted(sender.by_error.items()))

@@ -35,24 +35,8 @@ TUNING: dict[str, Any] = {
 }
 
 
-class Outgoing(Protocol):
-    """A record to send."""
-
-    @property
-    def key(self) -> bytes | None:
-        """Decides the partition."""
-
-    @property
-    def value(self) -> bytes | None:
-        """The message; None is a tombstone."""
-
-    @property
-    def timestamp_ms(self) -> int | None:
-        """When it was recorded, in ms since 1970, UTC."""
-
-    @property
-    def headers(self) -> dict[str, bytes | None] | None:
-        """What travels beside the value."""
+Outgoing = tuple[bytes | None, bytes | None, int | None, dict[str, bytes | None] | None]
+"""Key (it decides the partition), value (None: a tombstone), recorded time in ms since 1970, headers."""
 
 
 class Pace(Protocol):
@@ -183,29 +167,33 @@ class Sender:
         )  # fmt: skip
         size = 0
         for record in block:
+            key, value, timestamp_ms, headers = record
             if paced:
-                self._wait(pacing, record)
-            key, value = record.key, record.value
-            extras = _extras(record, timed=timed) if timed or record.headers else {}
+                self._wait(pacing, timestamp_ms)
             try:
-                produce(topic, value, key, **extras)
+                if timed or headers:
+                    produce(topic, value, key, **_extras(record, timed=timed))
+                else:
+                    produce(topic, value, key)
             except (BufferError, KafkaException) as error:
-                self._again(error, record, extras)
+                self._again(error, record)
             self.sent += 1
             size += len(value or b"") + len(key or b"")
         self.bytes += size
         self._step(0)
 
-    def _wait(self, pacing: Pace, record: Outgoing) -> None:
-        while (seconds := pacing.wait(self.sent, record.timestamp_ms)) > 0:
+    def _wait(self, pacing: Pace, timestamp_ms: int | None) -> None:
+        while (seconds := pacing.wait(self.sent, timestamp_ms)) > 0:
             self._step(min(max(seconds, _TICK), _STEP))
 
-    def _again(self, error: Exception, record: Outgoing, extras: dict[str, Any]) -> None:
+    def _again(self, error: Exception, record: Outgoing) -> None:
         """Try again while the queue is full; any other error is a refusal by the client itself."""
+        key, value, _, _ = record
+        extras = _extras(record, timed=self._recorded_time)
         while isinstance(error, BufferError):
             self._step(_STEP)
             try:
-                self._producer.produce(self._topic, record.value, record.key, **extras)
+                self._producer.produce(self._topic, value, key, **extras)
             except (BufferError, KafkaException) as again:
                 error = again
             else:
@@ -252,9 +240,10 @@ class Sender:
 
 
 def _extras(record: Outgoing, *, timed: bool) -> dict[str, Any]:
+    _, _, timestamp_ms, headers = record
     extras: dict[str, Any] = {}
-    if record.headers:
-        extras["headers"] = list(record.headers.items())
-    if timed and record.timestamp_ms is not None:
-        extras["timestamp"] = record.timestamp_ms
+    if headers:
+        extras["headers"] = list(headers.items())
+    if timed and timestamp_ms is not None:
+        extras["timestamp"] = timestamp_ms
     return extras

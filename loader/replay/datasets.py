@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from loader.errors import ActionNeeded, ConfigError
-from loader.replay.records import Block, KeyOf, Record, from_line, key_reader
+from loader.replay.records import Block, KeyOf, Record, block_of, from_line, key_reader
 
 BLOCK_BYTES = 256 << 10  # of a text file, read at a time: about 1,000 orders
 BLOCK_ROWS = 2_000  # of a Parquet or CSV file
@@ -159,11 +159,11 @@ def _rows(batch: pa.RecordBatch, key_of: KeyOf) -> Block:
     nothing = [None] * len(values)
     keys = have["key"].cast(pa.binary()).to_pylist() if "key" in have else _keys(values, key_of)
     times = _milliseconds(have["timestamp"]) if "timestamp" in have else nothing
-    headers = have["headers"].cast(_HEADERS).to_pylist() if "headers" in have else nothing
-    return [
-        Record(key, value, time, dict(pairs) if pairs else None)
-        for key, value, time, pairs in zip(keys, values, times, headers, strict=True)
-    ]
+    return block_of(keys, values, times, _maps(have["headers"]) if "headers" in have else nothing)
+
+
+def _maps(headers: pa.Array) -> list[dict[str, bytes | None] | None]:
+    return [dict(pairs) if pairs else None for pairs in headers.cast(_HEADERS).to_pylist()]
 
 
 def _keys(values: list[bytes | None], key_of: KeyOf) -> list[bytes | None]:

@@ -17,7 +17,8 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import repeat
 from typing import Any, NamedTuple
 
 MARK = b'{"$record":'
@@ -35,6 +36,17 @@ class Record(NamedTuple):
 
 
 Block = list[Record]
+
+
+def block_of(
+    keys: Iterable[bytes | None],
+    values: Iterable[bytes | None],
+    times_ms: Iterable[int | None],
+    headers: Iterable[dict[str, bytes | None] | None],
+) -> Block:
+    """The records of these columns, made without a call of Python's own for each."""
+    rows = zip(keys, values, times_ms, headers, strict=True)
+    return list(map(tuple.__new__, repeat(Record), rows))
 
 
 def key_reader(columns: Sequence[str] = ("order_id",)) -> KeyOf:

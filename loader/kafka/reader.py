@@ -28,6 +28,7 @@ from loader.model import Chunk, Position, empty_records, next_offset
 MESSAGES = 2_000  # per call: more do not stay in the processor's cache
 CHUNK_BYTES = 8 << 20  # aimed at: large messages come in fewer
 POLL = 0.05  # seconds a call waits for messages; also the longest delay at the end of a batch run
+STREAM_POLL = 0.1  # in a stream: of a trickle each call makes a chunk, which costs 1 to 2 ms of the processor
 QUIET = 10.0  # seconds without a sign of the broker after which we ask whether it is there
 ANSWER = 5.0  # seconds in which it has to answer
 END = 2.0  # seconds to wait for the thread or the client to end
@@ -72,6 +73,7 @@ class Reader:
         self._group = group
         self._patience = patience
         self._count = MESSAGES // 10  # until the size of messages is known
+        self._poll = STREAM_POLL if progress.ends is None else POLL
         self._new: dict[int, Position] = {}
         self._lock = threading.Lock()
         self._held: list[Message] = []
@@ -137,7 +139,7 @@ class Reader:
         held, self._held = self._held, []
         self._called = time.monotonic()
         try:
-            messages = held + self._consumer.consume(self._count, POLL)
+            messages = held + self._consumer.consume(self._count, self._poll)
         except (Restart, MemoryError):
             raise
         except Exception as failure:

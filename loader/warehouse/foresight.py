@@ -131,7 +131,7 @@ class Foresight:
         del counts["holes"]
         return {
             "records": counts,
-            "reasons": self._rows("plan/reasons", refused=parts["refused"]),
+            "reasons": self._rows("plan/reasons", refused=parts["refused"]) if counts["quarantined"] else [],
             "duplicate": duplicates[0] if duplicates else None,
             "skipped": skipped[0] if skipped else None,
             "stops": Breaker(self._config.limits.quarantine, self._recent).trips(split.totals),

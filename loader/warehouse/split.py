@@ -167,8 +167,9 @@ class Splitter:
             self._judge(staged, seen, run)
             derived = self.deriver.derive(batch.id, seen, parameters) if derives and self.deriver else []
         positions = run("refused_positions").to_arrow_table()
-        with registered(self.cursor, chunk=at_positions(batch.records, positions)):
-            run("refused")
+        if positions.num_rows or batch.kind == "retry":
+            with registered(self.cursor, chunk=at_positions(batch.records, positions)):
+                run("refused")
         if batch.kind == "retry":
             run("outcomes")
         return seen, run("counts").to_arrow_table(), derived

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -9,10 +10,13 @@ import pyarrow as pa
 
 from loader.model import CHUNK_SCHEMA, Batch, Chunk, Span, joined, new_batch_id, size
 
+EARLY = 0.25  # of the wait, at most: so early is a batch closed to be durable in time
+FADES = 0.8  # of the head start is kept from one batch to the next, where that took less
+
 
 @dataclass(frozen=True, slots=True)
 class BatchPolicy:
-    """The limits of a batch: records, bytes in memory, and seconds since its first chunk arrived."""
+    """The limits of a batch: records, bytes in memory, and seconds until what came first is durable."""
 
     records: int
     bytes: int
@@ -25,6 +29,8 @@ class Batcher:
     def __init__(self, policy: BatchPolicy, clock: Callable[[], float]) -> None:
         self._policy = policy
         self._clock = clock
+        self._taken: deque[float] = deque()
+        self._early = 0.0
         self._discard()
 
     def add(self, chunk: Chunk) -> None:
@@ -59,10 +65,13 @@ class Batcher:
         )
 
     def patience(self) -> float:
-        """Seconds until the batch is due by age; the whole wait while it is empty."""
+        """Seconds until the batch is due by age; the whole wait while it is empty.
+
+        It is due so much earlier as the last ones took from then on until they were durable.
+        """
         if not self._spans:
             return self._policy.wait
-        return self._since + self._policy.wait - self._clock()
+        return self._since + self._policy.wait - self._early - self._clock()
 
     def take(self) -> Batch | None:
         """The batch so far, or None when nothing was read; begins a new one.
@@ -72,9 +81,15 @@ class Batcher:
         if not self._spans:
             return None
         spans, chunks, seconds = joined(self._spans), self._chunks, self._seconds
+        self._taken.append(self._clock())
         self._discard()
         records = pa.Table.from_batches(chunks, schema=CHUNK_SCHEMA)
         return Batch(new_batch_id(), spans, records, seconds=seconds)
+
+    def committed(self) -> None:
+        """The oldest of the batches that were taken is durable."""
+        took = self._clock() - self._taken.popleft()
+        self._early = min(max(took, FADES * self._early), EARLY * self._policy.wait)
 
     def _discard(self) -> None:
         self._spans: list[Span] = []

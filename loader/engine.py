@@ -91,6 +91,7 @@ def load(  # noqa: PLR0913, PLR0917 - the six parts of the machine
                 ahead.append(stager.submit(_stage, warehouse, batch))
             while ahead and (settle or len(ahead) > AHEAD or ahead[0].done()):
                 receipt = commit(ahead.popleft().result(), source.confirm, warehouse, observer, sleep)
+                batcher.committed()
                 observer.committed(receipt)
                 reached.update({span.partition: span.end for span in receipt.spans})
                 fail_point("before_acknowledge")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -30,6 +31,7 @@ FAULTS = {
 QUERIES = ("revenue_per_hour", "top_products", "load_delay", "duplicates_per_day")
 SHOWN = 5  # rows of each query
 PATIENCE = 60.0  # seconds for each query
+AT_ONCE = 2  # queries
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +146,9 @@ def _after(context: Context, done: Demo) -> None:
     from loader.warehouse.ask import ask
 
     print_proof(context, done.proof)
-    for name in QUERIES:
-        result = ask(context.config(), name, PATIENCE)
+    with ThreadPoolExecutor(AT_ONCE) as asking:  # each question is a process
+        answers = list(asking.map(lambda name: ask(context.config(), name, PATIENCE), QUERIES))
+    for name, result in zip(QUERIES, answers, strict=True):
         context.output.print(f"\n[bold]loader query {name}[/bold] (first {SHOWN} rows)")
         table(context, result.slice(0, SHOWN))
     context.output.print(

@@ -250,7 +250,12 @@ class Batch(Section):
 
     records: int = key("Most records in a batch.", "whole number", default=200_000, ge=1)
     bytes: values.Size = key("Most bytes of keys and values in a batch.", "size", default="48 MiB")
-    wait: values.Duration = key("Longest time a record waits for its batch.", "duration", default="10s", gt=0)
+    wait: values.Duration = key(
+        "A record is in the warehouse so long after it came, unless its batch is full before.",
+        "duration",
+        default="10s",
+        gt=0,
+    )
 
 
 class Limits(Section):

@@ -40,6 +40,18 @@ def test_a_long_backlog_takes_no_more_memory_than_a_short_one(kafka: str, backlo
     assert after - before < SLACK + BYTES_OF_AN_ID * MANY, f"{before / MB:.0f} MB, then {after / MB:.0f} MB"
 
 
+def test_a_hundred_partitions_need_no_more_memory_than_they_may(
+    kafka: str, topic: MakeTopic, cli: Cli
+) -> None:
+    """Each has buffers of its own in the client; all of them, and DuckDB, stay below half of the default."""
+    name = topic(partitions=100)
+    pipeline = Pipeline(cli, kafka, name)
+    assert pipeline("replay", "--records", MANY).code == 0
+    loaded, peak = pipeline.start("load", "--set", "limits.memory=512 MiB").measured()
+    assert (loaded.code, loaded.json["loaded"]) == (0, MANY), loaded.out
+    assert peak < 512 * MB, f"{peak / MB:.0f} MB"
+
+
 @pytest.mark.fault(6)
 def test_a_batch_that_needs_more_than_duckdb_may_have(kafka: str, backlog: str, cli: Cli) -> None:
     """DuckDB has 77 MB for a batch of 69: it comes through by way of the disk, or it is said what to raise.

@@ -57,6 +57,36 @@ def test_the_age_counts_from_the_arrival() -> None:
     assert batcher.due()
 
 
+def test_a_batch_is_closed_so_early_that_it_is_durable_in_time() -> None:
+    """By what the last commits took, which fades; by a quarter of the wait at most."""
+    clock = Clock()
+    batcher = Batcher(BatchPolicy(100, 10**9, 60), clock)
+    batcher.add(chunk(0, 0, 1))
+    for took, early in ((10.0, 10.0), (1.0, 8.0), (1.0, 6.4), (40.0, 15.0)):
+        assert batcher.take() is not None
+        clock.now += took
+        batcher.committed()
+        batcher.add(chunk(0, 0, 1))
+        assert batcher.patience() == pytest.approx(60 - early)
+        clock.now += 60.001 - early
+        assert batcher.due()
+
+
+def test_the_batches_beside_each_other_are_told_apart() -> None:
+    """Two are under way: the first to be taken is the first to be durable."""
+    clock = Clock()
+    batcher = Batcher(BatchPolicy(100, 10**9, 60), clock)
+    for moment in (0.0, 5.0):
+        clock.now = moment
+        batcher.add(chunk(0, 0, 1))
+        batcher.take()
+    clock.now = 6.0
+    batcher.committed()  # took 6 s
+    batcher.committed()  # took 1 s
+    batcher.add(chunk(0, 1, 1))
+    assert batcher.patience() == pytest.approx(60 - 0.8 * 6)
+
+
 def test_a_batch_knows_what_reading_it_took() -> None:
     """The seconds of its chunks, and none of the batch before it."""
     batcher = Batcher(BatchPolicy(100, 10**9, 60), Clock())

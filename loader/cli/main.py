@@ -39,10 +39,10 @@ from loader.cli import (
 )
 from loader.cli.context import Context, print_json
 from loader.cli.unheard import Heard
-from loader.cli.unused import unused_left_out
 from loader.errors import ConfigError, LoaderError, WarehouseAway
 from loader.printable import printable
 from loader.secrets import redacted
+from loader.unused import unused_left_out
 
 INTERNAL = 70
 USAGE = 2

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -113,34 +113,36 @@ def _expected(content: bytes, columns: frozenset[str] | None) -> bytes:
 def _digest(content: Mapping[str, Any], columns: frozenset[str] | None) -> bytes:
     """Return 16 bytes that stand for the typed content of these columns."""
     kept = {name: value for name, value in content.items() if columns is None or name in columns}
-    text = json.dumps(canonical(kept), sort_keys=True, separators=(",", ":"))
-    return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=16).digest()
+    return hashlib.blake2b(repr(canonical(kept)).encode(), digest_size=16).digest()
 
 
 def canonical(value: Any) -> Any:
-    """Return the one way to write this content: texts that begin with their type, in lists and objects."""
-    if isinstance(value, Mapping):
-        return {name: canonical(part) for name, part in value.items() if part is not None}
-    if isinstance(value, list | tuple):
-        return [canonical(part) for part in value]
-    if isinstance(value, bool) or value is None:
-        return value
-    if isinstance(value, int | float | Decimal):
-        return f"n:{_number(value)}"
-    return _canonical_text(value)
+    """Return the one form of this content: texts that begin with their type, in tuples that do so too."""
+    form = _FORMS.get(type(value))
+    if form is None:
+        form = next((form for kind, form in _FORMS.items() if isinstance(value, kind)), _text)
+    return form(value)
 
 
-def _number(value: float | Decimal) -> str:
-    number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
-    return format(number.normalize() if number else Decimal(0), "f")
+def _object(value: Mapping[str, Any]) -> Any:
+    return "{", *sorted((name, canonical(part)) for name, part in value.items() if part is not None)
 
 
-def _canonical_text(value: Any) -> str:
-    if isinstance(value, datetime):
-        return _instant(value)
-    if isinstance(value, date):
-        return f"s:{value.isoformat()}"
-    if not _TIME(value):
+def _list(value: Iterable[Any]) -> Any:
+    return "[", *map(canonical, value)
+
+
+def _number(number: Decimal) -> str:
+    text = str(number)
+    if "E" in text:
+        text = format(number, "f")
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "n:0" if text == "-0" else f"n:{text}"
+
+
+def _text(value: Any) -> str:
+    if not value[:1].isdigit() or not _TIME(value):
         return f"s:{value}"
     try:
         return _instant(datetime.fromisoformat(value))
@@ -149,4 +151,22 @@ def _canonical_text(value: Any) -> str:
 
 
 def _instant(when: datetime) -> str:
-    return "t:" + when.replace(tzinfo=when.tzinfo or UTC).astimezone(UTC).isoformat()
+    since = (when if when.tzinfo else when.replace(tzinfo=UTC)) - _EPOCH
+    return f"t:{since.days} {since.seconds} {since.microseconds}"
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FORMS: dict[type, Callable[[Any], Any]] = {
+    str: _text,
+    dict: _object,
+    list: _list,
+    tuple: _list,
+    Decimal: _number,
+    bool: lambda value: value,
+    type(None): lambda value: value,
+    int: lambda value: f"n:{value}",
+    float: lambda value: _number(Decimal(repr(value))),
+    datetime: _instant,
+    date: lambda value: f"s:{value.isoformat()}",
+}
+"""By type, those first that are a kind of another: a truth value is a kind of int, a datetime of date."""

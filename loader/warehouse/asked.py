@@ -24,6 +24,7 @@ import pyarrow as pa
 
 from loader.errors import ActionNeeded, LoaderError
 from loader.statements import statement
+from loader.unused import unused_left_out
 from loader.warehouse.opening import Place, nothing_there, open_to_read
 from loader.warehouse.question import answer, in_words
 
@@ -99,7 +100,8 @@ def main() -> None:
     question = Question(**json.loads(line))
     try:
         _limit_memory(question.memory)
-        _ask(question)
+        with unused_left_out():
+            _ask(question)
     except LoaderError as error:
         tell(error)
         sys.exit(FAILED)

@@ -264,6 +264,20 @@ def test_the_process_has_no_secret_in_its_environment(monkeypatch: pytest.Monkey
         assert process.cmdline()[1:] == ["-m", "loader.warehouse.asked"]
 
 
+def test_the_process_imports_no_pandas(
+    loaded: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DuckDB and pyarrow would import it where it is installed, for nothing: half a second of each query."""
+    (tmp_path / "pandas.py").write_text("open(__file__ + '.imported', 'w').close()\n")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{REPOSITORY}")
+    with Asker() as asker:
+        found = asker.ask(
+            loaded, "SELECT count(*) AS n FROM orders WHERE order_id >= $id", 60, {"id": "'ORD'"}
+        )
+    assert found["n"].to_pylist() == [103]
+    assert not list(tmp_path.glob("*.imported"))
+
+
 ASKING = f"""
 import sys
 from pathlib import Path

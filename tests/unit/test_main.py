@@ -156,9 +156,7 @@ def test_help_and_version_are_quick_ways_out(capsys: pytest.CaptureFixture[str])
 def test_a_start_imports_nothing_that_is_not_used() -> None:
     """Not pandas, which is installed here, and which pyarrow and duckdb look for."""
     uses = "import pyarrow, duckdb; pyarrow.array([1]); duckdb.connect().execute('SELECT ?', [1])"
-    script = (
-        f"import sys; from loader.cli.unused import unused_left_out\nwith unused_left_out():\n    {uses}\n"
-    )
+    script = f"import sys; from loader.unused import unused_left_out\nwith unused_left_out():\n    {uses}\n"
     done = subprocess.run(
         [sys.executable, "-c", f"{script}print('pandas' in sys.modules)\nimport pandas"],
         capture_output=True,

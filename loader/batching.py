@@ -58,11 +58,14 @@ class Batcher:
         """How many records still fit."""
         return self._policy.records - self._records
 
-    def due(self) -> bool:
-        """Whether a limit has been reached."""
-        return bool(self._spans) and (
-            self.room() <= 0 or self._bytes >= self._policy.bytes or self.patience() <= 0
-        )
+    def due(self, *, more: bool = False) -> bool:
+        """Whether a limit has been reached; that of the age only where no `more` may be at hand.
+
+        What waits goes into the batch that is old, until that is full: behind a slow commit everything is
+        old, and a batch of each little piece would make it slower still.
+        """
+        full = self.room() <= 0 or self._bytes >= self._policy.bytes
+        return bool(self._spans) and (full or (not more and self.patience() <= 0))
 
     def patience(self) -> float:
         """Seconds until the batch is due by age; the whole wait while it is empty.

@@ -86,7 +86,7 @@ def load(  # noqa: PLR0913, PLR0917 - the six parts of the machine
                     not_undone(warehouse, reached)
             ending = trouble is not None or source.finished or stop.reached()
             settle = ending or (chunk is not None and bool(chunk.due))
-            if (settle or batcher.due()) and (batch := batcher.take()):
+            if (settle or batcher.due(more=bool(chunk))) and (batch := batcher.take()):
                 fail_point("after_consume")
                 ahead.append(stager.submit(_stage, warehouse, batch))
             while ahead and (settle or len(ahead) > AHEAD or ahead[0].done()):

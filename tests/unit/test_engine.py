@@ -204,6 +204,15 @@ def test_batches_are_due_by_age() -> None:
     assert bench.consumed() == [5, 5]
 
 
+def test_what_waits_goes_into_a_batch_that_is_old_until_it_is_full() -> None:
+    """Behind a slow commit every chunk is old; a batch of each would have as many slow commits."""
+    bench = Bench(*orders(0, 40), Idle(), Idle(), *orders(40, 5))
+    bench.policy, bench.chunk = BatchPolicy(25, MANY, 60), 5
+    bench.source = lambda: Slow(bench)  # type: ignore[method-assign]
+    bench.load()
+    assert bench.consumed() == [25, 15, 5]
+
+
 class Slow(MemorySource):
     """A source on which each read takes half of the batch's longest wait."""
 

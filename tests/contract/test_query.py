@@ -281,6 +281,7 @@ def test_the_process_imports_no_pandas(
 ASKING = f"""
 import sys
 from pathlib import Path
+import pyarrow  # not later: a signal in the middle of an import can be lost
 from loader.warehouse.ask import Asker
 from tests.making import make_config
 with Asker() as asker:

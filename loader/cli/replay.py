@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -63,7 +63,8 @@ def replay(
 
         write_answers(options, answers)
     target, total = topic or config.kafka.topic, limit or records
-    with _progress(context, total) as progress, lean_memory():
+    lean = lean_memory() if pacing.flat_out else nullcontext()  # for days at a pace, garbage would pile up
+    with _progress(context, total) as progress, lean:
         settings = {"bootstrap.servers": config.kafka.bootstrap, **config.kafka.client_settings()}
         patience = PATIENCE if config.limits.unreachable is None else config.limits.unreachable
         report = send(

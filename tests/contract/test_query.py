@@ -279,9 +279,10 @@ def test_the_process_imports_no_pandas(
 
 
 ASKING = f"""
+import signal
 import sys
 from pathlib import Path
-import pyarrow  # not later: a signal in the middle of an import can be lost
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job inherits "ignore"
 from loader.warehouse.ask import Asker
 from tests.making import make_config
 with Asker() as asker:

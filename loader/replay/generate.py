@@ -20,7 +20,7 @@ import numpy as np
 from loader.errors import ConfigError
 from loader.replay import answers, faults, orders
 from loader.replay.files import open_sink
-from loader.replay.records import Block, Record, key_reader
+from loader.replay.records import Block, Record, block_of, key_reader
 
 CHUNK = 10_000  # records formatted at a time
 _NAMES = ("", *faults.FAULTS)
@@ -60,8 +60,8 @@ class Chunk:
 
     def records(self) -> Block:
         """Return the records as they are sent."""
-        plain = zip(self.ids, self.texts, self.sent_ms, strict=True)
-        block = [Record(key.encode(), text.encode(), sent) for key, text, sent in plain]
+        keys, values = map(str.encode, self.ids), map(str.encode, self.texts)
+        block = block_of(keys, values, self.sent_ms, [None] * len(self.ids))
         for place, record in self.changed.items():
             block[place] = record
         return block

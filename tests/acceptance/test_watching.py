@@ -57,7 +57,7 @@ def test_prometheus_sees_a_run(kafka: str, topic: MakeTopic, cli: Cli, tmp_path:
         assert age is not None
         assert age < 60
         assert server.value("loader_newest_event_timestamp_seconds") == newest(pipeline)
-        assert server.alerts() == {}
+        until(lambda: server.alerts() == {}, "the rules have seen it: no alert, not even pending")
         assert get(port, "/readyz") == (200, "ok\n")
         assert running.terminate().code == 0, running.err
         until(lambda: server.value('up{job="loader"}') == 0, "the process is gone")

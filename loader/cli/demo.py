@@ -127,11 +127,10 @@ def _run(context: Context, place: Path, records: int, seed: int) -> Demo:
 def _send(broker: Any, config: Config, file: Path) -> Any:
     from loader.kafka.producer import send
     from loader.replay.datasets import read_dataset
-    from loader.replay.pacing import make_pacing
 
     broker.make_topic(config.kafka.topic)
     settings = {"bootstrap.servers": config.kafka.bootstrap}
-    sent = send(read_dataset(str(file)), settings, config.kafka.topic, make_pacing(None, None))
+    sent = send(read_dataset(str(file)), settings, config.kafka.topic)
     if dropped := {p: low for p, low in broker.first_offsets(config.kafka.topic).items() if low}:
         raise ComparisonFailed(
             f"the in-process broker dropped records: {dropped}", hint="loader demo --records 30000"

@@ -63,7 +63,7 @@ def replay(
 
         write_answers(options, answers)
     target, total = topic or config.kafka.topic, limit or records
-    lean = lean_memory() if pacing.flat_out else nullcontext()  # for days at a pace, garbage would pile up
+    lean = nullcontext() if pacing else lean_memory()  # for days at a pace, garbage would pile up
     with _progress(context, total) as progress, lean:
         settings = {"bootstrap.servers": config.kafka.bootstrap, **config.kafka.client_settings()}
         patience = PATIENCE if config.limits.unreachable is None else config.limits.unreachable

@@ -12,16 +12,6 @@ if TYPE_CHECKING:
     from loader.config import Config
 
 
-class FlatOut:
-    """No record waits for its time."""
-
-    flat_out = True
-
-    def wait(self, sent: int, timestamp_ms: int | None) -> float:  # noqa: ARG002 - as Pace says
-        """Never."""
-        return 0.0
-
-
 class Delivery:
     """Producers for the topics that derived rows go to, each made when it is needed first."""
 
@@ -40,7 +30,7 @@ class Delivery:
             sender.check_topic()
             self._senders[topic] = sender
         sender = self._senders[topic]
-        sender.put(((key, value, None, None) for key, value in rows), FlatOut())
+        sender.put(((key, value, None, None) for key, value in rows))
         sender.drain()
         if sender.refused:
             causes = ", ".join(f"{count} {name}" for name, count in sorted(sender.by_error.items()))

@@ -42,8 +42,6 @@ Outgoing = tuple[bytes | None, bytes | None, int | None, dict[str, bytes | None]
 class Pace(Protocol):
     """Says when a record is due."""
 
-    flat_out: bool
-
     def wait(self, sent: int, timestamp_ms: int | None) -> float:
         """Return the seconds to wait before the next record."""
 
@@ -67,7 +65,7 @@ def send(  # noqa: PLR0913 - what, whereto, how fast, and who watches
     blocks: Iterable[Iterable[Outgoing]],
     settings: Mapping[str, Any],
     topic: str,
-    pacing: Pace,
+    pacing: Pace | None = None,
     on_progress: Progress | None = None,
     *,
     patience: float = PATIENCE,
@@ -75,9 +73,10 @@ def send(  # noqa: PLR0913 - what, whereto, how fast, and who watches
 ) -> SendReport:
     """Send all records and wait until the broker has answered for each.
 
-    `settings` are the client's (bootstrap.servers, security). Records get the time of sending, with
-    `recorded_time` their own. Raises TopicMissing before anything is sent, BrokerAway after `patience`
-    seconds without an answer, RecordsRefused at the end if the broker did not take them all.
+    `settings` are the client's (bootstrap.servers, security). Without `pacing` all is due at once. Records
+    get the time of sending, with `recorded_time` their own. Raises TopicMissing before anything is sent,
+    BrokerAway after `patience` seconds without an answer, RecordsRefused at the end if the broker did not
+    take them all.
     """
     sender = Sender(settings, topic, on_progress, patience=patience, recorded_time=recorded_time)
     sender.check_topic()
@@ -160,19 +159,17 @@ class Sender:
     def _away(self, reason: str) -> str:
         return f"no answer from the broker: {self._cause or reason}"
 
-    def put(self, block: Iterable[Outgoing], pacing: Pace) -> None:
+    def put(self, block: Iterable[Outgoing], pacing: Pace | None = None) -> None:
         """Hand a block to the client, each record when it is due; waits while the client's queue is full."""
-        produce, topic, timed, paced = (
-            self._producer.produce, self._topic, self._recorded_time, not pacing.flat_out,
-        )  # fmt: skip
+        produce, topic, timed = self._producer.produce, self._topic, self._recorded_time
         size = 0
         for record in block:
             key, value, timestamp_ms, headers = record
-            if paced:
+            if pacing:
                 self._wait(pacing, timestamp_ms)
             try:
                 if timed or headers:
-                    produce(topic, value, key, **_extras(record, timed=timed))
+                    produce(topic, value, key, **_extras(timestamp_ms if timed else None, headers))
                 else:
                     produce(topic, value, key)
             except (BufferError, KafkaException) as error:
@@ -188,8 +185,8 @@ class Sender:
 
     def _again(self, error: Exception, record: Outgoing) -> None:
         """Try again while the queue is full; any other error is a refusal by the client itself."""
-        key, value, _, _ = record
-        extras = _extras(record, timed=self._recorded_time)
+        key, value, timestamp_ms, headers = record
+        extras = _extras(timestamp_ms if self._recorded_time else None, headers)
         while isinstance(error, BufferError):
             self._step(_STEP)
             try:
@@ -239,11 +236,10 @@ class Sender:
         return SendReport(self.sent, self.acknowledged, self.refused, by_error, self.bytes, seconds)
 
 
-def _extras(record: Outgoing, *, timed: bool) -> dict[str, Any]:
-    _, _, timestamp_ms, headers = record
+def _extras(timestamp_ms: int | None, headers: dict[str, bytes | None] | None) -> dict[str, Any]:
     extras: dict[str, Any] = {}
     if headers:
         extras["headers"] = list(headers.items())
-    if timed and timestamp_ms is not None:
+    if timestamp_ms is not None:
         extras["timestamp"] = timestamp_ms
     return extras

@@ -4,43 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Protocol
 
 from loader.errors import ConfigError
 
 Clock = Callable[[], float]
 
 
-class Pacing(Protocol):
-    """Says how long to wait before a record is sent."""
-
-    flat_out: bool
-
-    def wait(self, sent: int, timestamp_ms: int | None) -> float:
-        """Return the seconds until the record after `sent` others is due; 0 or less means now."""
-
-
-class FlatOut:
-    """Everything is due at once."""
-
-    flat_out = True
-
-    def wait(self, sent: int, timestamp_ms: int | None) -> float:  # noqa: ARG002 - as the protocol has it
-        """Return 0."""
-        return 0.0
-
-
 class AtRate:
     """So many records per second, counted from the first; a delay is caught up, never carried on."""
-
-    flat_out = False
 
     def __init__(self, rate: float, clock: Clock = time.monotonic) -> None:
         self._rate, self._clock = rate, clock
         self._start: float | None = None
 
-    def wait(self, sent: int, timestamp_ms: int | None) -> float:  # noqa: ARG002 - as the protocol has it
-        """Return the seconds until the record is due."""
+    def wait(self, sent: int, timestamp_ms: int | None) -> float:  # noqa: ARG002 - as Pace of the producer has it
+        """Return the seconds until the record after `sent` others is due; 0 or less means now."""
         now = self._clock()
         if self._start is None:
             self._start = now
@@ -50,14 +28,12 @@ class AtRate:
 class Recorded:
     """The recorded times, `speed` times as fast; a record without a time, or an old one, is due at once."""
 
-    flat_out = False
-
     def __init__(self, speed: float, clock: Clock = time.monotonic) -> None:
         self._speed, self._clock = speed, clock
         self._start: tuple[float, int] | None = None
 
-    def wait(self, sent: int, timestamp_ms: int | None) -> float:  # noqa: ARG002 - as the protocol has it
-        """Return the seconds until the record is due."""
+    def wait(self, sent: int, timestamp_ms: int | None) -> float:  # noqa: ARG002 - as Pace of the producer has it
+        """Return the seconds until the record is due; 0 or less means now."""
         if timestamp_ms is None:
             return 0.0
         now = self._clock()
@@ -67,8 +43,13 @@ class Recorded:
         return began + (timestamp_ms - first_ms) / 1000 / self._speed - now
 
 
-def make_pacing(rate: float | None, speed: float | None, clock: Clock = time.monotonic) -> Pacing:
-    """Return the pacing for the options given; ConfigError if both are, or one is not above 0."""
+def make_pacing(
+    rate: float | None, speed: float | None, clock: Clock = time.monotonic
+) -> AtRate | Recorded | None:
+    """Return the pacing for the options given, None for flat out.
+
+    Raises ConfigError if both are given, or one is not above 0.
+    """
     if rate is not None and speed is not None:
         raise ConfigError("--rate and --speed exclude each other", address="--rate")
     for name, value in (("--rate", rate), ("--speed", speed)):
@@ -76,4 +57,4 @@ def make_pacing(rate: float | None, speed: float | None, clock: Clock = time.mon
             raise ConfigError(f"{value} is not above 0", address=name)
     if rate is not None:
         return AtRate(rate, clock)
-    return FlatOut() if speed is None else Recorded(speed, clock)
+    return None if speed is None else Recorded(speed, clock)

@@ -17,7 +17,7 @@ from loader.errors import BrokerAway, ConfigError, RecordsRefused, TopicMissing
 from loader.kafka.embedded import PARTITIONS, EmbeddedBroker
 from loader.kafka.producer import send
 from loader.replay.generate import GenerateOptions, blocks
-from loader.replay.pacing import AtRate, FlatOut
+from loader.replay.pacing import AtRate
 from loader.replay.records import Record
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def by_key(pairs: Iterable[tuple[bytes | None, bytes | None]]) -> dict[bytes, li
 def test_every_record_arrives_once_and_in_order(place: Place) -> None:
     """Keys and values are in the topic exactly once; records of one key keep their order in one partition."""
     options = GenerateOptions(6_000, seed=5, faults=FAULTS)
-    report = send(blocks(options), settings(place[0]), place[1], FlatOut())
+    report = send(blocks(options), settings(place[0]), place[1])
     sent = [record for block in blocks(options) for record in block]
     assert (report.sent, report.acknowledged, report.refused) == (6_000, 6_000, 0)
     assert report.bytes == sum(len(record.key or b"") + len(record.value or b"") for record in sent)
@@ -94,7 +94,7 @@ def test_headers_and_recorded_times_travel(place: Place) -> None:
     """Headers arrive; the recorded time only when asked for, else the time of sending."""
     block = [Record(b"k", b"v", 1_772_323_200_000, {"source": b"web", "none": None})]
     for recorded in (False, True):
-        send([block], settings(place[0]), place[1], FlatOut(), recorded_time=recorded)
+        send([block], settings(place[0]), place[1], recorded_time=recorded)
     first, second = everything(*place)
     assert first.headers() == [("source", b"web"), ("none", None)]
     assert first.timestamp()[1] > 1_772_323_200_000 + 60_000
@@ -104,7 +104,7 @@ def test_headers_and_recorded_times_travel(place: Place) -> None:
 def test_a_full_queue_is_waited_for(place: Place) -> None:
     """A client that can hold 50 records sends 5,000: back-pressure, not an error."""
     small = settings(place[0]) | {"queue.buffering.max.messages": 50, "linger.ms": 1}
-    report = send(blocks(GenerateOptions(5_000)), small, place[1], FlatOut())
+    report = send(blocks(GenerateOptions(5_000)), small, place[1])
     assert report.acknowledged == 5_000
 
 
@@ -124,7 +124,7 @@ def test_a_missing_topic_is_refused_and_not_created(place: Place) -> None:
     """Nothing is sent, twice: the first attempt must not have created the topic."""
     for _ in range(2):
         with pytest.raises(TopicMissing) as caught:
-            send(blocks(GenerateOptions(1)), settings(place[0]), "no-such-topic", FlatOut())
+            send(blocks(GenerateOptions(1)), settings(place[0]), "no-such-topic")
         assert caught.value.exit_code == 1
 
 
@@ -138,7 +138,7 @@ def test_refused_records_are_counted_by_error(kafka: str, topic: MakeTopic) -> N
     with pytest.raises(
         RecordsRefused, match=r"3 of 53 records refused: 3 MSG_SIZE_TOO_LARGE; 50 ack"
     ) as caught:
-        send([small, block], client, name, FlatOut())
+        send([small, block], client, name)
     assert caught.value.exit_code == 1
     assert len(everything(kafka, name)) == 50
 
@@ -147,7 +147,7 @@ def test_what_the_client_refuses_is_counted_too(place: Place) -> None:
     """A record larger than the client may send is a refusal like any other."""
     client = settings(place[0]) | {"message.max.bytes": 2_000, "batch.size": 1_000}
     with pytest.raises(RecordsRefused, match="1 of 2 records refused: 1 MSG_SIZE_TOO_LARGE; 1 acknowledged"):
-        send([[Record(b"a", b"x" * 3_000), Record(b"b", b"x")]], client, place[1], FlatOut())
+        send([[Record(b"a", b"x" * 3_000), Record(b"b", b"x")]], client, place[1])
 
 
 def test_a_hopeless_run_stops_early(embedded: EmbeddedBroker) -> None:
@@ -156,7 +156,7 @@ def test_a_hopeless_run_stops_early(embedded: EmbeddedBroker) -> None:
     client = settings(embedded.bootstrap) | {"message.max.bytes": 1_000, "batch.size": 1_000}
     endless = ([Record(None, b"x" * 2_000)] * 500 for _ in range(1_000_000))
     with pytest.raises(RecordsRefused, match="1000 of 1000 records"):
-        send(endless, client, "hopeless", FlatOut())
+        send(endless, client, "hopeless")
 
 
 def test_no_broker_is_exit_75() -> None:
@@ -165,7 +165,7 @@ def test_no_broker_is_exit_75() -> None:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
     with pytest.raises(BrokerAway) as caught:
-        send(blocks(GenerateOptions(1)), settings(address), "orders", FlatOut(), patience=2)
+        send(blocks(GenerateOptions(1)), settings(address), "orders", patience=2)
     assert caught.value.exit_code == 75
 
 
@@ -192,13 +192,13 @@ def test_a_broker_that_dies_on_the_way_is_exit_75(own_kafka: MakeKafka) -> None:
             yield block
 
     with pytest.raises(BrokerAway, match="of 40000 records"):
-        send(dying(), settings(server.bootstrap), "orders", FlatOut(), patience=3)
+        send(dying(), settings(server.bootstrap), "orders", patience=3)
 
 
 def test_wrong_client_settings_are_a_configuration_error() -> None:
     """Librdkafka's own words, under the key of the configuration."""
     with pytest.raises(ConfigError, match=r"no\.such\.setting"):
-        send([], {"bootstrap.servers": "x", "no.such.setting": "1"}, "orders", FlatOut())
+        send([], {"bootstrap.servers": "x", "no.such.setting": "1"}, "orders")
 
 
 def test_the_in_process_broker_drops_past_its_limit() -> None:
@@ -206,9 +206,9 @@ def test_the_in_process_broker_drops_past_its_limit() -> None:
     with EmbeddedBroker() as broker:
         broker.make_topic("big")
         client = settings(broker.bootstrap) | {"compression.type": "none"}
-        send([[Record(b"same", b"x" * 1_000)] * 1_000], client, "big", FlatOut())
+        send([[Record(b"same", b"x" * 1_000)] * 1_000], client, "big")
         assert set(broker.first_offsets("big").values()) == {0}
-        send([[Record(b"same", b"x" * 1_000)] * 7_000], client, "big", FlatOut())
+        send([[Record(b"same", b"x" * 1_000)] * 7_000], client, "big")
         assert sum(offset > 0 for offset in broker.first_offsets("big").values()) == 1
 
 

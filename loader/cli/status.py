@@ -12,6 +12,7 @@ import typer
 from loader import cron
 from loader.cli.freshness import freshness, sentence
 from loader.errors import ActionNeeded, BrokerAway, ComparisonFailed, ConfigError, NothingLoaded
+from loader.statements import quote_text
 
 if TYPE_CHECKING:
     from loader.cli.context import Context
@@ -187,13 +188,12 @@ def _rounded(seconds: float | None) -> float | None:
 
 
 def attach_line(config: Config) -> str:
-    """The SQL that attaches the warehouse read-only in any DuckDB."""
+    """The SQL that attaches the warehouse read-only in any DuckDB; a lake's readers need one thread."""
     address = config.warehouse
     if address.kind == "ducklake":
-        return (
-            f"ATTACH 'ducklake:sqlite:{address.file}' AS lake (DATA_PATH '{address.data_path}', READ_ONLY);"
-        )
-    return f"ATTACH '{address.publish_path or address.file}' AS lake (READ_ONLY);"
+        options = f"(DATA_PATH {quote_text(str(address.data_path))}, READ_ONLY)"
+        return f"ATTACH {quote_text(f'ducklake:sqlite:{address.file}')} AS lake {options}; SET threads = 1;"
+    return f"ATTACH {quote_text(str(address.publish_path or address.file))} AS lake (READ_ONLY);"
 
 
 def _print(context: Context, result: dict[str, Any]) -> None:

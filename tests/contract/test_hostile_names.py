@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from loader.cli.status import attach_line
 from loader.config import Config, config_from
 from loader.errors import ConfigError
 from loader.model import Identity
@@ -16,12 +18,14 @@ from loader.warehouse.reading import Reader
 from loader.warehouse.rehearse import rehearse
 from loader.warehouse.store import DuckWarehouse
 from loader.warehouse.verify import checks
-from tests.making import KINDS, batch, make_config
+from tests.making import KINDS, batch, make_config, order
+from tests.oracle.store import LAKE, home
 
 HOSTILE = [
     '"; DROP TABLE orders; --', "'; DELETE FROM x", "a b", "a.b.c", "ünï çödé 😀", "select", "table", "main",
     'quo"te', "back\\slash", "{{ 7 * 7 }}", "$json0", "%s", "../up", "x" * 200, "filename", "batch",
 ]  # fmt: skip
+IDENTITY = Identity("cluster", "orders", "topic-id", 1)
 ID, TIME = 'the "id"; --', "the time's.name"
 
 
@@ -51,7 +55,7 @@ def test_columns_of_any_name_are_loaded_and_read(kind: str, tmp_path: Path) -> N
     rows = [{ID: f"i{n}", TIME: "2026-03-03T10:30:00", **dict.fromkeys(names, n)} for n in range(100)]
     values = [json.dumps(row).encode() for row in [*rows, rows[3], {**rows[4], "a b": 77}]]
     warehouse = DuckWarehouse(config)
-    warehouse.record(Identity("cluster", "orders", "topic-id", 1), {0: 0})
+    warehouse.record(IDENTITY, {0: 0})
     receipt = warehouse.commit(warehouse.split(warehouse.stage(batch((0, 0, values)))))
     warehouse.close()
     totals = receipt.totals
@@ -64,6 +68,25 @@ def test_columns_of_any_name_are_loaded_and_read(kind: str, tmp_path: Path) -> N
     found = ask(config, "SELECT * FROM orders", 60)
     assert found.column_names[: len(names) + 2] == [ID, TIME, *names]
     assert found.num_rows == 100
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.fault(60)
+def test_the_line_of_status_reads_a_warehouse_in_any_folder(kind: str, tmp_path: Path) -> None:
+    """`loader status` prints SQL that any DuckDB runs as it is, and that leaves a lake one thread."""
+    folder = tmp_path / 'it\'s an "old" folder; --'
+    folder.mkdir()
+    config = make_config(folder, kind)
+    with closing(DuckWarehouse(config)) as warehouse:
+        warehouse.record(IDENTITY, {0: 0})
+        warehouse.commit(warehouse.split(warehouse.stage(batch((0, 0, [order(n) for n in range(100)])))))
+    plain = home(*LAKE)
+    plain.execute("SET threads = 2")
+    plain.execute(attach_line(config))
+    assert plain.execute("SELECT count(*) FROM lake.orders").fetchall() == [(100,)]
+    expected = 1 if kind == "ducklake" else 2
+    assert plain.execute("SELECT current_setting('threads')").fetchall() == [(expected,)]
+    plain.close()
 
 
 @pytest.mark.parametrize("name", ["", " ", "a\nb", "a\x00b", "\x1b[31m", "_batch", "_x", "$x", "x" * 201])

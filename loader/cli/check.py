@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from loader.errors import ActionNeeded, ConfigError, LoaderError
+from loader.errors import ActionNeeded, ConfigError, LoaderError, NothingLoaded
 from loader.plural import counted
 
 if TYPE_CHECKING:
@@ -84,13 +84,14 @@ def _broker(config: Config) -> str:
 def _warehouse(config: Config) -> str:
     from loader.warehouse.reading import Reader
 
-    if not config.warehouse.file.exists():
+    try:
+        with Reader(config) as reader:
+            recorded = reader.recorded()
+            totals: dict[str, Any] = reader.of_pipeline("read/totals")[0]
+    except NothingLoaded:
         _can_be_made(config.warehouse.file)
         _may_begin(config)
         return f"ok, new: it will be created as {config.warehouse.file}"
-    with Reader(config) as reader:
-        recorded = reader.recorded()
-        totals: dict[str, Any] = reader.of_pipeline("read/totals")[0]
     if recorded is None:
         _may_begin(config)
         return "ok, and this pipeline is new in it"
@@ -114,11 +115,12 @@ def _table(config: Config) -> str:
     """What the next batch changes in the table. Raises WarehouseMismatch where it cannot follow."""
     from loader.warehouse.reading import Reader
 
-    if not config.warehouse.file.exists():
-        return "ok, new"
-    with Reader(config) as reader:
-        reader.follower().refuse_other_pairs()
-        change = reader.follower().foresee(strict=True)
+    try:
+        with Reader(config) as reader:
+            reader.follower().refuse_other_pairs()
+            change = reader.follower().foresee(strict=True)
+    except NothingLoaded:
+        change = None
     if change is None:
         return "ok, new"
     if change.steps:

@@ -21,6 +21,7 @@ import duckdb
 from loader.errors import (
     ActionNeeded,
     LoaderError,
+    NothingLoaded,
     WarehouseAway,
     WarehouseBusy,
     WarehouseDamaged,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 EXTENSIONS = ("sqlite_scanner", "ducklake")
 DISK_FULL = "the disk is full; nothing of the batch was loaded"
 CHECK_PATH = "check warehouse.path and warehouse.data"
+NOTHING_LOADED = ("nothing has been loaded yet", "loader load")  # message, hint
 INLINE_ROWS = 64  # target rows of a batch up to which no file is made; 5 k inlined rows cost 490 ms
 INLINE_CONTROL_ROWS = 10_000
 
@@ -132,6 +134,7 @@ def unwritable(error: OSError, address: str) -> LoaderError:
 
 KNOWN: tuple[tuple[str, type[LoaderError], str, str], ...] = (  # pattern, error, message (or DuckDB's), hint
     (r"No space left|disk is full", WarehouseAway, DISK_FULL, ""),
+    (r"Existing DuckLake .* does not exist", NothingLoaded, *NOTHING_LOADED),  # the first load is making it
     (
         r"DATA_PATH.*does not match",
         WarehouseMismatch,

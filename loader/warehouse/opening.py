@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from loader.errors import NothingLoaded, WarehouseBusy, WarehouseMismatch
-from loader.warehouse.attach import connect, translated
+from loader.warehouse.attach import NOTHING_LOADED, connect, translated
 from loader.warehouse.migrate import has_control, lacking
 
 if TYPE_CHECKING:
@@ -41,7 +41,10 @@ def open_to_read(
     """
     if not address.file.exists():
         return None
-    home, age = _connected(address, memory)
+    try:
+        home, age = _connected(address, memory)
+    except NothingLoaded:  # the file of a lake, and no tables in it
+        return None
     try:
         if has_control(home):
             _refuse_older(home, address)
@@ -75,4 +78,5 @@ def _connected(address: Address | Place, memory: int) -> tuple[duckdb.DuckDBPyCo
 
 def nothing_there(file: Path) -> NothingLoaded:
     """The error of a verb that needs a warehouse which `load` has made."""
-    return NothingLoaded("nothing has been loaded yet", address=str(file), hint="loader load")
+    message, hint = NOTHING_LOADED
+    return NothingLoaded(message, address=str(file), hint=hint)

@@ -337,6 +337,25 @@ def test_a_new_warehouse_for_an_old_group_is_asked_for(pipeline: Pipeline) -> No
     assert pipeline("load", "--new-warehouse", *elsewhere).json["loaded"] == 300
 
 
+@pytest.mark.fault(1)
+def test_a_catalogue_without_tables_is_no_warehouse_yet(pipeline: Pipeline) -> None:
+    """A first load that died in its first moment leaves one: verbs say so, and the next load goes on."""
+    story = tell(200, seed=23)
+    send(pipeline, story)
+    (pipeline.folder / "catalog.sqlite").touch()
+    for verb in ("verify", "query"):
+        refused = pipeline(verb, *(["SELECT 1"] if verb == "query" else []))
+        assert (refused.code, refused.json["error"]["hint"]) == (1, "loader load"), refused.err
+        assert "nothing has been loaded yet" in refused.err
+    checked = pipeline("check", "--connect").json["checks"]
+    assert checked["warehouse"].startswith("ok, new: it will be created as ")
+    assert checked["table"] == "ok, new"
+    assert pipeline("status").json["state"] == "new"
+    assert pipeline("plan").json["records"]["loaded"] == story.expected.loaded
+    assert pipeline("load").json["loaded"] == story.expected.loaded
+    assert pipeline.check() == story.expected
+
+
 def test_a_refused_first_load_makes_no_warehouse(kafka: str, cli: Cli) -> None:
     """A topic that is not there, a check that is none: exit 1 and 2, and the folder stays as it was."""
     pipeline = Pipeline(cli, kafka, "no-such-topic")

@@ -11,7 +11,7 @@ import pytest
 
 from loader.cli.status import report
 from loader.config import Config
-from loader.errors import ActionNeeded, LoaderError, WarehouseMismatch
+from loader.errors import ActionNeeded, LoaderError, NothingLoaded, WarehouseMismatch
 from loader.model import Identity
 from loader.statements import names
 from loader.warehouse.ask import ask
@@ -217,6 +217,21 @@ def test_nothing_loaded_yet_is_said_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(ActionNeeded, match="nothing has been loaded yet") as refused:
         Reader(make_config(tmp_path))
     assert refused.value.hint == "loader load"
+
+
+def test_a_reader_that_comes_while_a_lake_is_made_is_told_so(tmp_path: Path) -> None:
+    """The catalogue is there and has no tables yet: the first load makes them just now, or was killed.
+
+    A DuckDB file is never in that state: it gets its name when it is whole.
+    """
+    config = make_config(tmp_path)
+    config.warehouse.file.touch()
+    with pytest.raises(NothingLoaded, match="nothing has been loaded yet") as refused:
+        Reader(config)
+    assert (refused.value.hint, refused.value.exit_code) == ("loader load", 1)
+    DuckWarehouse(config).close()
+    with Reader(config) as reader:
+        assert reader.recorded() is None
 
 
 def test_the_shipped_analytics_run(loaded: Config) -> None:

@@ -26,6 +26,7 @@ FIRST = f"SELECT coalesce(min(batch), 0) AS first FROM (FROM loader.batches ORDE
 ROWS = "SELECT _batch AS batch, count(*)::BIGINT AS n FROM orders WHERE _batch >= {first} GROUP BY ALL"
 LEDGER = "SELECT batch, loaded AS n FROM loader.batches WHERE loaded > 0 AND batch >= {first}"
 OFFSETS = "SELECT partition, next_offset FROM loader.offsets"
+UNMADE = "creating a new DuckLake is explicitly disabled"  # an empty catalogue: its first worker just began
 
 
 def look(store: Store) -> tuple[Look, dict[int, int]]:
@@ -74,7 +75,7 @@ def _seen(catalog: Path, told: dict[int, int] | None) -> dict[str, Any]:
                 return {}
             seen, committed = look(store)
     except duckdb.Error as error:
-        return {"error": str(error)}
+        return {} if UNMADE in str(error) else {"error": str(error)}
     return {**seen._asdict(), "acknowledged": told, "committed": committed}
 
 

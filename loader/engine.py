@@ -147,7 +147,7 @@ def supervise(
         try:
             with attempt() as run:
                 return run()
-        except (Restart, BrokerAway, WarehouseAway) as reason:
+        except (Restart, BrokerAway, WarehouseAway, HeadMoved) as reason:
             fenced = fenced + 1 if isinstance(reason, OffsetsMoved) and stop.commits == before else 0
             if stop.batch_run and fenced >= FENCE_TRIES:
                 message = f"another worker committed the same records first, {fenced} times in a row"

@@ -29,29 +29,43 @@ or a sentence that says what to change.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Callable
+from typing import Any, ClassVar, TypeVar
 
 from loader.secrets import redacted
 
+T = TypeVar("T")
+
 
 class LoaderError(Exception):
-    """Base of all errors meant for the user; `kind` is the stable name used with --json."""
+    """Base of all errors meant for the user; `kind` is the stable name used with --json.
+
+    `usual` is the hint where whoever raises the error knows no better one.
+    """
 
     exit_code: ClassVar[int] = 70
     kind: ClassVar[str] = "internal"
+    usual: ClassVar[str] = ""
 
     def __init__(self, message: str, *, address: str = "", hint: str = "") -> None:
-        self.message, self.address, self.hint = redacted(message), redacted(address), redacted(hint)
+        self.message, self.address = redacted(message), redacted(address)
+        self.hint = redacted(hint or self.usual)
         super().__init__(self.message)
 
     def __str__(self) -> str:
         """One line: address, message and hint, as far as they are known."""
-        line = f"{self.address}: {self.message}" if self.address else self.message
-        return f"{line} (try: {self.hint})" if self.hint else line
+        return f"{without_hint(self)} (try: {self.hint})" if self.hint else without_hint(self)
 
     def as_json(self) -> dict[str, Any]:
         """The `error` object of a failed --json result."""
         return {"kind": self.kind, "message": self.message, "address": self.address, "hint": self.hint}
+
+
+def without_hint(error: Exception) -> str:
+    """What happened and where, for whoever goes on by itself and tries again."""
+    if not isinstance(error, LoaderError):
+        return str(error)
+    return f"{error.address}: {error.message}" if error.address else error.message
 
 
 class ConfigError(LoaderError):
@@ -69,6 +83,22 @@ class ConfigError(LoaderError):
     def as_json(self) -> dict[str, Any]:
         """As the base, with all mistakes."""
         return {**super().as_json(), "mistakes": list(self.mistakes)}
+
+
+def all_of(address: str, *looks: Callable[[], T]) -> list[T]:
+    """What each look gives. Raises ConfigError with the mistakes of all that raise one."""
+    found, wrong = list[T](), list[ConfigError]()
+    for look in looks:
+        try:
+            found.append(look())
+        except ConfigError as error:
+            wrong.append(error)
+    if len(wrong) == 1:
+        raise wrong[0]
+    if wrong:
+        lines = tuple(line for error in wrong for line in error.mistakes or (str(error),))
+        raise ConfigError(f"{len(lines)} mistakes", address=address, mistakes=lines)
+    return found
 
 
 class ActionNeeded(LoaderError):
@@ -106,6 +136,7 @@ class RecordsRefused(ActionNeeded):
     """The broker refused records that `replay` sent; the message counts them."""
 
     kind = "records_refused"
+    usual = "look at the topic's settings, such as max.message.bytes, and at the rights of this user"
 
 
 class NothingLoaded(ActionNeeded):
@@ -136,12 +167,14 @@ class Temporary(LoaderError):
 
     exit_code = 75
     kind = "temporary"
+    usual = "run again later"
 
 
 class BrokerAway(Temporary):
     """No broker answers, or it refuses for now."""
 
     kind = "broker_away"
+    usual = "check kafka.bootstrap, or run again when the broker answers"
 
 
 class WarehouseAway(Temporary):

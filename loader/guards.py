@@ -60,10 +60,13 @@ def begin(
     if missing := set(range(identity.partitions)) - offsets.keys():
         _record(source, warehouse, identity, missing, is_new=recorded is None)
         offsets = warehouse.offsets()
+    if unknown := set(partitions) - offsets.keys():
+        message = f"the broker that was asked does not know of the partitions {sorted(unknown)} yet"
+        raise Restart(message)
     fail_point("in_assign")
     log = source.log(partitions)
     known = {partition: offsets[partition] for partition in partitions}
-    gaps = _accepted(identity.topic, known, log, stop.accept_loss)
+    gaps = _accepted(identity, known, log, stop.accept_loss)
     known |= {gap.partition: Position(gap.end) for gap in gaps}
     within_log(identity.topic, known, log)
     if gaps:
@@ -80,14 +83,17 @@ def not_undone(warehouse: Warehouse[S, P], reached: Mapping[int, int]) -> None:
 
 
 def _accepted(
-    topic: str, known: Mapping[int, Position], log: Mapping[int, LogRange], accepted: Sequence[Span]
+    identity: Identity, known: Mapping[int, Position], log: Mapping[int, LogRange], accepted: Sequence[Span]
 ) -> tuple[Span, ...]:
     """The gaps to record: what is lost, where exactly that was accepted. Raises OffsetsLost for other ranges.
 
     A range behind the committed offset was settled before: a process that is started again names it again.
     """
-    gaps = []
+    gaps, topic = [], identity.topic
     for span in accepted:
+        if span.partition >= identity.partitions:
+            message = f"there is no such partition: the topic has {identity.partitions}, counted from 0"
+            raise OffsetsLost(message, address=range_text(topic, span), hint="the same without --accept-loss")
         if span.partition not in known or span.end <= (at := known[span.partition].offset):
             continue
         low = log[span.partition].low

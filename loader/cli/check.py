@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from loader.errors import ActionNeeded, ConfigError, LoaderError, NothingLoaded
+from loader.errors import ActionNeeded, LoaderError, NothingLoaded, all_of
 from loader.plural import counted
 
 if TYPE_CHECKING:
@@ -42,31 +42,22 @@ def check(
 
 
 def _offline(config: Config) -> dict[str, str]:
-    """What needs no server. Raises ConfigError with every mistake of contract and schedule together."""
+    """What needs no server. Raises ConfigError with every mistake of contract, schedule, derived tables."""
     from loader.cli.jobs import refuse_wrong_args
     from loader.contract import Contract
     from loader.warehouse.derivation import derivations
     from loader.warehouse.rehearse import rehearse
 
-    wrong: list[ConfigError] = []
-    looks = (partial(rehearse, config), partial(refuse_wrong_args, config.schedule))
-    for look in looks:
-        try:
-            look()
-        except ConfigError as error:
-            wrong.append(error)
-    if len(wrong) == 1:
-        raise wrong[0]
-    if wrong:
-        lines = tuple(line for error in wrong for line in error.mistakes or (str(error),))
-        raise ConfigError(
-            f"{len(lines)} mistakes", address=str(config.file or "configuration"), mistakes=lines
-        )
+    contract = Contract.from_config(config.table, config.limits.message_bytes)
+    all_of(
+        str(config.file or "configuration"),
+        partial(rehearse, config),
+        partial(refuse_wrong_args, config.schedule),
+        partial(derivations, config, contract),
+    )
     done = {"contract": f"ok, {counted(len(config.table.columns), 'columns')}", "sql": "ok"}
     if config.derive:
-        contract = Contract.from_config(config.table, config.limits.message_bytes)
-        tables = ", ".join(derivation.table for derivation in derivations(config, contract))
-        done["derived tables"] = f"ok, {tables}"
+        done["derived tables"] = f"ok, {', '.join(derived.table for derived in config.derive)}"
     return done
 
 

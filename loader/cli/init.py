@@ -28,7 +28,7 @@ ROUNDS = 3  # in which columns are widened that refuse records of the sample
 def init(
     ctx: typer.Context,
     file: Annotated[
-        Path | None, typer.Argument(help="File to write.", show_default="-c, or loader.toml")
+        Path | None, typer.Argument(help="File to write.", show_default="-c, $LOADER_CONFIG or loader.toml")
     ] = None,
     topic: Annotated[str | None, typer.Option(help="Infer the contract from this topic's records.")] = None,
     bootstrap: Annotated[
@@ -43,8 +43,10 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="Overwrite a file that is there.")] = False,
 ) -> None:
     """Write a configuration by looking at a topic's records, or the orders example."""
+    from loader.config import default_file
+
     context: Context = ctx.obj
-    target = file or context.config_file or Path("loader.toml")
+    target = file or context.config_file or default_file()
     if example == (topic is not None):
         hint = "loader init --topic orders, or loader init --example"
         raise ConfigError(

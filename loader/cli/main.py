@@ -45,9 +45,11 @@ from loader.secrets import redacted
 from loader.unused import unused_left_out
 
 INTERNAL = 70
+INTERRUPTED = 130
 USAGE = 2
 WITH_VALUE = ("-c", "--config", "--set", "--log-format")
-FLAGS = ("--json", "-q", "--quiet", "-v", "--verbose", "--profile")
+FLAGS = ("--json", "-q", "--quiet", "-v", "--verbose", "--profile", "--version")
+ATTACHED = ("-c", *(f"{option}=" for option in WITH_VALUE if option.startswith("--")))  # "=" or not
 
 app = typer.Typer(
     help="Kafka to warehouse, exactly once: typed, checked, de-duplicated, and provable.",
@@ -144,11 +146,11 @@ def hoisted(arguments: Sequence[str]) -> list[str]:
     todo = list(arguments[:end])
     while todo:
         word = todo.pop(0)
-        if word in FLAGS or word.startswith(tuple(f"{option}=" for option in WITH_VALUE if len(option) > 2)):  # noqa: PLR2004
-            front.append(word)
-        elif word in WITH_VALUE:
+        if word in WITH_VALUE:
             front += [word, *todo[:1]]
             todo = todo[1:]
+        elif word in FLAGS or word.startswith(ATTACHED):
+            front.append(word)
         else:
             rest.append(word)
     return front + rest + list(arguments[end:])
@@ -170,7 +172,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except LoaderError as error:
         code = _failed(context, error)
     except (typer.Abort, KeyboardInterrupt):
-        code = 130
+        code = _interrupted(context)
     except OSError as error:
         away = WarehouseAway(error.strerror or str(error), address=error.filename or "output")
         away.__cause__ = error
@@ -211,6 +213,15 @@ def _usage(context: Context, error: typer.TyperException) -> int:
     body = {"kind": "usage", "message": words, "address": "", "hint": f"{command} --help"}
     _tell(context, USAGE, body, f"{words} (try: {command} --help)")
     return USAGE
+
+
+def _interrupted(context: Context) -> int:
+    """Ctrl-C in a verb that has nothing to finish: a program is told, a person knows."""
+    if context.json and not context.told:
+        with suppress(OSError):
+            body = {"kind": "interrupted", "message": "interrupted", "address": "", "hint": "run it again"}
+            print_json({"command": context.verb, "outcome": "error", "exit_code": INTERRUPTED, "error": body})
+    return INTERRUPTED
 
 
 def _internal(context: Context, error: Exception) -> int:

@@ -39,9 +39,10 @@ def _parts(result: dict[str, Any], most: int | None, *, narrow: bool) -> Iterato
     if result["partitions"]:
         yield from _partitions(result["partitions"], most, narrow=narrow)
     yield "totals: " + ", ".join(counted(count, name) for name, count in result["totals"].items())
-    if result["last_success"]:
-        lag = "unknown" if result["lag"] is None else counted(result["lag"], "records")
-        yield f"last commit: {result['last_success']}, lag {lag}"
+    if last := result["last_batch"]:
+        records = counted(last["consumed"], "records")
+        yield f"last commit: {last['committed_at']} by {last['worker']}, {records}"
+        yield f"lag: {_lag(result['lag'], result['event_time_lag_s'])}"
     if result["freshness"]:
         yield sentence(result["freshness"])
     yield from _quarantine(**result["quarantine"])
@@ -50,6 +51,12 @@ def _parts(result: dict[str, Any], most: int | None, *, narrow: bool) -> Iterato
     yield from _gaps(result["gaps"])
     yield from (f"new topic: {each['committed_at']}, {each['note']}" for each in result["topics"][1:])
     yield from _unknown(**result["unknown_fields"])
+
+
+def _lag(records: int | None, event_age: float | None) -> str:
+    """What waits in the topic, and how old the newest event in the warehouse is."""
+    waiting = "unknown" if records is None else counted(records, "records")
+    return waiting if event_age is None else f"{waiting}; the newest event is {event_age:,.0f} s old"
 
 
 def _partitions(rows: list[dict[str, Any]], most: int | None, *, narrow: bool) -> Iterator[str | Table]:

@@ -60,7 +60,12 @@ def foreseen(config: Config, max_records: int, from_: str, *, new_warehouse: boo
     with Foresight(config) as foresight, closing(broker(config)) as asked:
         log = _ahead(config, foresight, asked, from_, new_warehouse=new_warehouse)
         table = foresight.table()
-        result = {"pipeline": config.pipeline, "ok": table["state"] != "refused", "table": table}
+        result = {
+            "pipeline": config.pipeline,
+            "ok": table["state"] != "refused",
+            "table": table,
+            "published_age_s": None if foresight.age is None else round(foresight.age, 1),
+        }
         if not result["ok"]:
             return result
         ahead = sum(part.end - part.low for part in log.values())
@@ -76,7 +81,7 @@ def foreseen(config: Config, max_records: int, from_: str, *, new_warehouse: boo
             "complete": is_all and len(read) == sum(part.end > part.low for part in log.values()),
             "partitions": read,
         }
-        return {**result, "sample": about, **outcome, "published_age_s": foresight.age}
+        return {**result, "sample": about, **outcome}
 
 
 def _ahead(
@@ -107,7 +112,10 @@ def _print(context: Context, result: dict[str, Any]) -> None:
 
 
 def _lines(config: Config, result: dict[str, Any]) -> list[str]:
-    lines = [f"plan for the pipeline {result['pipeline']}; nothing was changed", *_table(result["table"])]
+    lines = [f"plan for the pipeline {result['pipeline']}; nothing was changed"]
+    if result["published_age_s"] is not None:
+        lines.append(f"(from the published copy, {result['published_age_s']:.0f} s old)")
+    lines += _table(result["table"])
     if not result["ok"]:
         return [*lines, "a load would refuse to begin; nothing was read"]
     return [*lines, *_sample(result["sample"]), *_records(config, result), *_estimate(config, result)]
@@ -142,8 +150,10 @@ def _records(config: Config, result: dict[str, Any]) -> list[str]:
     topic, counts = config.kafka.topic, result["records"]
     lines = [f"  {counts['loaded']:,} would be loaded"]
     if first := result["duplicate"]:
-        there = f"{topic}[{first['first_partition']}]@{first['first_offset']}"
-        example = f"e.g. {topic}[{first['partition']}]@{first['offset']}: {first['id']} stands at {there}"
+        known = first["first_offset"] is not None  # else the loader did not write that row
+        where = f"stands at {topic}[{first['first_partition']}]@{first['first_offset']}"
+        place = f"{topic}[{first['partition']}]@{first['offset']}"
+        example = f"e.g. {place}: {first['id']} {where if known else 'is there'}"
         lines.append(f"  {counted(counts['duplicates'], 'duplicates')}, {printable(example)}")
     if counts["quarantined"]:
         lines.append(f"  {counts['quarantined']:,} would go to quarantine")

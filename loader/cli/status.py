@@ -38,9 +38,11 @@ def status(
     result = report(ctx.obj.config())
     ctx.obj.emit(result, lambda: _print(ctx.obj, result))
     if check and result["state"] in ("stalled", "failed"):
-        raise ComparisonFailed(f"the pipeline is {result['state']}", address=result["pipeline"])
+        hint = result["problem"] or "loader runs, and the log of the worker"
+        raise ComparisonFailed(f"the pipeline is {result['state']}", address=result["pipeline"], hint=hint)
     if check and result["freshness"] and result["freshness"]["state"] == "fail":
-        raise ComparisonFailed(sentence(result["freshness"]), address=result["pipeline"])
+        message, hint = sentence(result["freshness"]), "loader load, or another worker: loader run"
+        raise ComparisonFailed(message, address=result["pipeline"], hint=hint)
 
 
 def report(config: Config) -> dict[str, Any]:
@@ -90,7 +92,7 @@ def _warehouse(config: Config) -> dict[str, Any]:
     from loader.warehouse.wanted import Wanted
 
     try:
-        reader = Reader(config)
+        reader = Reader(config, tells=False)
     except NothingLoaded:
         empty: dict[str, Any] = {"last": {}, "totals": {}, "reasons": {}, "states": {}}
         lists: dict[str, Any] = {"offsets": [], "unknown": [], "gaps": [], "derived": [], "topics": []}

@@ -54,7 +54,7 @@ def found(context: Context, words: list[str]) -> dict[str, Any]:
         message = f"the id has {len(columns)} columns ({', '.join(columns)}), not {len(words)}"
         raise ConfigError(message, address="ID", hint=f"loader trace {' '.join(c.upper() for c in columns)}")
     joined = "|".join(words)
-    with Reader(config) as reader:
+    with Reader(config, tells=False) as reader:
         result = {
             "pipeline": config.pipeline,
             "table": config.table.name,
@@ -117,7 +117,7 @@ def _same_topic(config: Config, peek: Peek) -> int:
     from loader.guards import same_topic
     from loader.warehouse.reading import Reader
 
-    with Reader(config) as reader:
+    with Reader(config, tells=False) as reader:
         recorded = reader.recorded()
     if recorded is None:
         return 0

@@ -101,7 +101,7 @@ class FromWarehouse:
         from loader.warehouse.reading import Reader
 
         try:
-            with Reader(self._config) as reader:
+            with Reader(self._config, tells=False) as reader:
                 self._show(reader)
         except LoaderError as away:
             logger().debug("the warehouse was not read for the metrics", reason=str(away))

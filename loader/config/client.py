@@ -47,6 +47,16 @@ DENIED = {
 ALLOWED_VALUES = {"group.protocol": ("classic", "consumer")}
 """Properties whose values change what the loader itself does."""
 
+FILES = (
+    "ssl.ca.location", "ssl.certificate.location", "ssl.key.location", "ssl.keystore.location",
+    "ssl.crl.location", "https.ca.location", "sasl.kerberos.keytab", "sasl.oauthbearer.assertion.file",
+    "sasl.oauthbearer.assertion.private.key.file", "sasl.oauthbearer.assertion.jwt.template.file",
+)  # fmt: skip
+"""Properties whose value is a path, by librdkafka's CONFIGURATION.md."""
+
+NO_FILES = frozenset({"probe", ""})
+"""What may stand there in place of a path: look where the system keeps its certificates."""
+
 _SECRET = ("*password*", "*secret*", "*token*", "*passphrase*", "sasl.*", "ssl.key.pem", "*private.key*")
 _NOT_SECRET = frozenset({"sasl.mechanism", "sasl.mechanisms"})
 
@@ -55,6 +65,11 @@ def refusal(setting: str) -> str:
     """Why the loader refuses this setting; empty if it does not."""
     name = setting.strip().casefold()
     return next((why for pattern, why in DENIED.items() if fnmatchcase(name, pattern)), "")
+
+
+def is_file(setting: str, value: str) -> bool:
+    """Whether the value is a path, which belongs to the folder of the configuration where it is relative."""
+    return setting.strip().casefold() in FILES and value not in NO_FILES
 
 
 def is_secret(setting: str) -> bool:

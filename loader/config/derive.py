@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -48,11 +47,11 @@ class Derive(Section):
 
     def model_post_init(self, context: values.Toml, /) -> None:
         """Remember the folder that a relative path belongs to."""
-        self._folder = (context or {}).get("folder") or Path.cwd()
+        self._folder = section.folder_of(context)
 
     @property
     def file(self) -> Path | None:
         """Absolute path of the SQL file; None for a shipped one."""
         if self.sql in SHIPPED:
             return None
-        return Path(os.path.normpath(self._folder / Path(self.sql).expanduser()))
+        return section.located(self._folder, self.sql)

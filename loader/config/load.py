@@ -28,6 +28,11 @@ VARIABLE = "LOADER_CONFIG"
 DEFAULT_FILE = "loader.toml"
 
 
+def default_file(environ: Mapping[str, str] = os.environ) -> Path:
+    """The configuration without -c: `$LOADER_CONFIG`, else `./loader.toml`."""
+    return Path(environ.get(VARIABLE) or DEFAULT_FILE)
+
+
 def load_config(
     path: Path | None = None, overrides: Sequence[str] = (), environ: Mapping[str, str] = os.environ
 ) -> Config:
@@ -35,7 +40,7 @@ def load_config(
 
     `overrides` are the texts given to `--set`. Raises ConfigError with all mistakes.
     """
-    file = path or Path(environ.get(VARIABLE) or DEFAULT_FILE)
+    file = path or default_file(environ)
     merged = merge(_read(file), str(file), overrides, environ)
     return _build(merged, file.absolute().parent, file.absolute(), environ)
 

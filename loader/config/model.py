@@ -6,7 +6,6 @@ together can show to be wrong is found in `checks.py`.
 
 from __future__ import annotations
 
-import os
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -18,7 +17,7 @@ from loader.config import values
 from loader.config.derive import Derive
 from loader.config.jobs import Freshness, Job, Maintain, Retention
 from loader.config.outputs import Refresh
-from loader.config.section import Section, key
+from loader.config.section import Section, folder_of, key, located
 from loader.config.watching import Metrics
 from loader.layout import Layout, parse_layout
 from loader.types import SqlType, parse_type
@@ -55,9 +54,19 @@ class Kafka(Section):
         "table of texts", default={},
     )  # fmt: skip
 
+    _folder: Path = PrivateAttr(default_factory=Path.cwd)
+
+    def model_post_init(self, context: values.Toml, /) -> None:
+        """Remember the folder that relative paths belong to."""
+        self._folder = folder_of(context)
+
     def client_settings(self) -> dict[str, str]:
-        """Give the settings with their secrets in clear, for the client only."""
-        return {name: value.get_secret_value() for name, value in self.client.items()}
+        """Give the settings with their secrets in clear and their paths absolute, for the client only."""
+        given = {name: value.get_secret_value() for name, value in self.client.items()}
+        return {
+            name: str(located(self._folder, value)) if client_rules.is_file(name, value) else value
+            for name, value in given.items()
+        }
 
 
 def parse_address(text: str) -> tuple[Kind, str]:
@@ -110,7 +119,7 @@ class Warehouse(Section):
 
     def model_post_init(self, context: values.Toml, /) -> None:
         """Remember the folder that relative paths belong to."""
-        self._folder = (context or {}).get("folder") or Path.cwd()
+        self._folder = folder_of(context)
 
     @property
     def kind(self) -> Kind:
@@ -120,20 +129,17 @@ class Warehouse(Section):
     @property
     def file(self) -> Path:
         """Absolute path of the catalogue (lake) or of the DuckDB file."""
-        return self._absolute(parse_address(self.path.get_secret_value())[1])
+        return located(self._folder, parse_address(self.path.get_secret_value())[1])
 
     @property
     def data_path(self) -> Path:
         """Absolute folder of the Parquet files."""
-        return self._absolute(self.data) if self.data else self.file.parent / "data"
+        return located(self._folder, self.data) if self.data else self.file.parent / "data"
 
     @property
     def publish_path(self) -> Path | None:
         """Absolute path of the published copy, if one is wanted."""
-        return self._absolute(self.publish) if self.publish else None
-
-    def _absolute(self, text: str) -> Path:
-        return Path(os.path.normpath(self._folder / Path(text).expanduser()))
+        return located(self._folder, self.publish) if self.publish else None
 
 
 def _type_text(text: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -15,6 +17,16 @@ if TYPE_CHECKING:
 def key(sentence: str, kind: str, *, shown: str = "", **rules: values.Toml) -> values.Toml:
     """Declare a key; `shown` describes a default that TOML cannot write."""
     return Field(description=sentence, json_schema_extra={"kind": kind, "shown": shown}, **rules)
+
+
+def folder_of(context: values.Toml) -> Path:
+    """The folder to which relative paths belong: that of the file, from the context of the validation."""
+    return Path((context or {}).get("folder") or Path.cwd())
+
+
+def located(folder: Path, text: str) -> Path:
+    """A path of the configuration as an absolute one."""
+    return Path(os.path.normpath(folder / Path(text).expanduser()))
 
 
 class Section(BaseModel):

@@ -60,7 +60,7 @@ class Merged:
                 what = "is not a table" if not isinstance(table, list) else UNCHANGEABLE
                 self.mistakes.append(Mistake(origin, path[:length], what))
                 return
-        if isinstance(table.get(path[-1]), list) and any(isinstance(row, dict) for row in table[path[-1]]):
+        if _is_tables(table.get(path[-1])) or (not path[1:] and _is_tables(value)):
             self.mistakes.append(Mistake(origin, path, UNCHANGEABLE))
             return
         table[path[-1]] = value
@@ -72,6 +72,10 @@ class Merged:
         is_column = path[:2] == ("table", "columns") and bool(path[2:])
         if is_column or not keys.is_section(path):
             self.origins[path] = origin
+
+
+def _is_tables(value: Toml) -> bool:
+    return isinstance(value, list) and any(isinstance(row, dict) for row in value)
 
 
 def merge(tree: Tree, origin: str, overrides: Sequence[str], environ: Mapping[str, str]) -> Merged:

@@ -154,7 +154,8 @@ class Sender:
         if found.error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
             hint = "create it on the broker first: the loader never creates a topic"
             raise TopicMissing("the topic does not exist", address=self._topic, hint=hint)
-        raise ActionNeeded(found.error.str(), address=self._topic)
+        hint = "look at the topic, and at the rights of this user"
+        raise ActionNeeded(found.error.str(), address=self._topic, hint=hint)
 
     def _away(self, reason: str) -> str:
         return f"no answer from the broker: {self._cause or reason}"
@@ -162,6 +163,8 @@ class Sender:
     def put(self, block: Iterable[Outgoing], pacing: Pace | None = None) -> None:
         """Hand a block to the client, each record when it is due; waits while the client's queue is full."""
         produce, topic, timed = self._producer.produce, self._topic, self._recorded_time
+        if not len(self._producer):  # all before it is answered: patience begins anew
+            self._last_answered, self._last_move = self.sent, self._clock()
         size = 0
         for record in block:
             key, value, timestamp_ms, headers = record

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -232,7 +232,7 @@ class KafkaSource:
         if new and not self._join_group and self._reader:
             LOG.info("%s has new partitions: %s", self._topic, list(new))
             self._reader.add(begin(new))
-            self._known = self.identity()
+            self._known = replace(self._known, partitions=self._partitions)
 
     def _missing(self) -> set[int]:
         ends = self._progress.ends or {}
@@ -244,7 +244,8 @@ class KafkaSource:
         for partition, log in self.log(ends).items():
             if log.end < ends[partition]:
                 message = f"the log ended at {ends[partition]} and ends at {log.end} now: it was truncated"
-                raise OffsetsLost(message, address=f"{self._topic}[{partition}]@{log.end}")
+                address, hint = f"{self._topic}[{partition}]@{log.end}", "loader load, which compares anew"
+                raise OffsetsLost(message, address=address, hint=hint)
 
     def _look_at_others(self, begin: Begin) -> None:
         """In a batch run of a group, what we do not own is done when the warehouse has it."""
@@ -283,4 +284,4 @@ class KafkaSource:
         if at > log.end:
             return log_truncated(self._topic, [Span(fault.partition, log.end, at)])
         what = f"the broker does not give offset {at}, though the log holds {log.low} to {log.end}"
-        return OffsetsLost(f"{what}: {fault}", address=address)
+        return OffsetsLost(f"{what}: {fault}", address=address, hint="look at the broker's log")

@@ -23,6 +23,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from loader.config import Job
+from loader.errors import without_hint
 from loader.model import Batch, Lag, Position, Receipt
 from loader.observe.health import Health
 from loader.runs import FAILED, Run
@@ -164,7 +165,7 @@ class LoadMetrics:
         del pause
         self._restarts.inc()
         self.known = {}
-        self._health.work = str(reason)
+        self._health.work = without_hint(reason)
 
 
 class JobMetrics:

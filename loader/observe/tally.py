@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from loader.errors import without_hint
 from loader.model import Batch, Position, Receipt, Totals
 from loader.observe.logs import logger
 from loader.stopping import Stop
@@ -65,7 +66,9 @@ class Tally:
 
     def restarting(self, reason: Exception, pause: float) -> None:
         """Say that memory was dropped, and why."""
-        logger().warning("beginning again from the warehouse", reason=str(reason), pause=round(pause, 2))
+        logger().warning(
+            "beginning again from the warehouse", reason=without_hint(reason), pause=round(pause, 2)
+        )
 
     def result(self, pipeline: str, outcome: str) -> dict[str, Any]:
         """The result of `load` and `run`, as --json prints it."""

@@ -28,6 +28,7 @@ from loader.replay.records import Block, KeyOf, Record, block_of, from_line, key
 BLOCK_BYTES = 256 << 10  # of a text file, read at a time: about 1,000 orders
 BLOCK_ROWS = 2_000  # of a Parquet or CSV file
 STDIN = "-"
+FORMS = "JSONL has an object in each line, CSV a header and as many cells in each row, Parquet a column value"
 _TEXT = (".jsonl", ".ndjson")
 _HEADERS = pa.map_(pa.string(), pa.binary())
 
@@ -92,7 +93,8 @@ def _read(raw: Readable, name: str) -> bytes:
     try:
         return raw.read1(BLOCK_BYTES)
     except (OSError, EOFError, zlib.error) as error:
-        raise ActionNeeded(f"cannot be read to its end: {error}", address=name) from error
+        message, hint = f"cannot be read to its end: {error}", "make or fetch the file again"
+        raise ActionNeeded(message, address=name, hint=hint) from error
 
 
 def _block(lines: list[bytes], name: str, first: int, key_of: KeyOf) -> Block:
@@ -104,7 +106,7 @@ def _block(lines: list[bytes], name: str, first: int, key_of: KeyOf) -> Block:
         try:
             block.append(from_line(text, key_of))
         except (ValueError, RecursionError) as error:
-            raise ActionNeeded(f"not a record: {error}", address=f"{name}:{number}") from error
+            raise ActionNeeded(f"not a record: {error}", address=f"{name}:{number}", hint=FORMS) from error
     return block
 
 
@@ -125,12 +127,14 @@ def _next_row(rows: Any, file: Path) -> list[str] | None:
     try:
         return cast("list[str] | None", next(rows, None))
     except (csv.Error, UnicodeDecodeError, OSError, EOFError, zlib.error) as error:
-        raise ActionNeeded(f"not a CSV row: {error}", address=f"{file}:{rows.line_num + 1}") from error
+        address = f"{file}:{rows.line_num + 1}"
+        raise ActionNeeded(f"not a CSV row: {error}", address=address, hint=FORMS) from error
 
 
 def _from_row(header: list[str], row: list[str], address: str, key_of: KeyOf) -> Record:
     if len(row) != len(header):
-        raise ActionNeeded(f"{len(row)} cells under a header of {len(header)}", address=address)
+        message = f"{len(row)} cells under a header of {len(header)}"
+        raise ActionNeeded(message, address=address, hint=FORMS)
     cells = {name: cell for name, cell in zip(header, row, strict=True) if cell}
     value = json.dumps(cells, ensure_ascii=False, separators=(",", ":")).encode()
     return Record(key_of(value), value)
@@ -141,11 +145,12 @@ def _parquet(file: Path, key_of: KeyOf) -> Iterator[Block]:
         with pq.ParquetFile(file) as opened:
             names = opened.schema_arrow.names
             if "value" not in names:
-                raise ActionNeeded(f"has no column value, only {', '.join(names)}", address=str(file))
+                message = f"has no column value, only {', '.join(names)}"
+                raise ActionNeeded(message, address=str(file), hint=FORMS)
             for batch in opened.iter_batches(BLOCK_ROWS, columns=_wanted(names)):
                 yield _rows(batch, key_of)
     except (pa.ArrowException, OSError) as error:
-        raise ActionNeeded(f"not a dataset: {error}", address=str(file)) from error
+        raise ActionNeeded(f"not a dataset: {error}", address=str(file), hint=FORMS) from error
 
 
 def _wanted(names: list[str]) -> list[str]:

@@ -11,13 +11,13 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from loader.contract import Contract
-from loader.errors import ActionNeeded, ConfigError
+from loader.errors import ActionNeeded, ConfigError, all_of
 from loader.statements import quote_identifier, source, statement
 from loader.types import TypeSyntaxError, parse_type
 from loader.warehouse.rehearse import words
@@ -58,10 +58,12 @@ class Derivation:
 
 
 def derivations(config: Config, contract: Contract) -> tuple[Derivation, ...]:
-    """The derived tables of a configuration. Raises ConfigError with everything that is wrong with one."""
-    return tuple(
-        _compiled(contract, derive, f"derive[{number}]") for number, derive in enumerate(config.derive)
+    """The derived tables of a configuration. Raises ConfigError with what is wrong with each."""
+    looks = (
+        partial(_compiled, contract, derive, f"derive[{number}]")
+        for number, derive in enumerate(config.derive)
     )
+    return tuple(all_of("derive", *looks))
 
 
 def result(sql: str, new: str, so_far: str, batch: int) -> str:

@@ -81,8 +81,8 @@ class KnownIds:
         return Doubt(present | _repeated(hashes), present, self._named(tags[present]))
 
     def committed(self, ids: pa.Table, receipt: Receipt) -> None:
-        """The batch that was looked up last is durable."""
-        if self._set is None:
+        """A batch is durable. One without ids was not looked up: the set may have others to learn first."""
+        if self._set is None or self._at[0] != receipt.seq - 1:
             return
         with self._while_there_is_room():
             self._learn(ids["hash"].to_numpy(), np.full(ids.num_rows, receipt.batch, np.int64))

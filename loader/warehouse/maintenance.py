@@ -9,12 +9,14 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from loader.errors import HeadMoved, WarehouseBusy
 from loader.failpoints import fail_point
 from loader.plural import counted
 from loader.runs import now
@@ -26,7 +28,7 @@ from loader.warehouse.owners import other_owners
 from loader.warehouse.reading import fetched
 from loader.warehouse.retention import Retire
 from loader.warehouse.sorting import Sorting
-from loader.warehouse.transaction import one
+from loader.warehouse.transaction import CommitFailed, one
 
 if TYPE_CHECKING:
     from loader.config import Config, Maintain, Warehouse
@@ -60,7 +62,18 @@ class Maintenance:
         return Retire(self.changes, self.config.retention, self.config.pipeline)
 
     def steps(self) -> Iterator[str]:
-        """Do the upkeep, piece by piece; each `next` does one and says what it was. Raises our errors."""
+        """Do the upkeep, piece by piece; each `next` does one and says what it was.
+
+        Raises our errors; WarehouseBusy where another writer was first.
+        """
+        address = self.changes.address
+        try:
+            with own_errors(address):
+                yield from self._steps()
+        except (HeadMoved, CommitFailed) as race:
+            raise WarehouseBusy(str(race), address=address) from race
+
+    def _steps(self) -> Iterator[str]:
         yield from self._forget_runs()
         yield from self._retire()
         if self.changes.data is None:
@@ -192,7 +205,7 @@ class Maintenance:
         with own_errors(self.changes.address), self.changes.turn():
             found = self._found_orphans(data)
             for file in found:
-                file.unlink(missing_ok=True)
+                remove_file(file)
                 fail_point("mid_orphans")
         self._add("orphans", len(found))
         if found:
@@ -202,8 +215,9 @@ class Maintenance:
         """Delete the seals of files that are gone; a young one may belong to a file that comes back."""
         before = (now() - timedelta(seconds=self.settings.orphans_after)).timestamp()
         for seal in lonely_seals(data):
-            if seal.name.startswith(OURS) and seal.stat().st_mtime < before:
-                seal.unlink()
+            with suppress(FileNotFoundError):  # another worker sweeps too
+                if seal.name.startswith(OURS) and seal.stat().st_mtime < before:
+                    seal.unlink()
 
     def _found_orphans(self, data: Path) -> list[Path]:
         """Old files without a name; none if one of them is named after all, by whatever path."""

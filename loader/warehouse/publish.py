@@ -39,7 +39,7 @@ def publish(cursor: duckdb.DuckDBPyConnection, file: Path, copy: Path) -> None:
 
 
 class Publisher:
-    """Renews the published copy of a DuckDB file every `every` seconds, and at the end."""
+    """Renews the published copy of a DuckDB file every `every` seconds, if there is news, and at the end."""
 
     def __init__(self, cursor: duckdb.DuckDBPyConnection, file: Path, copy: Path, every: float) -> None:
         self._cursor, self._file, self._copy, self._every = cursor, file, copy, every
@@ -47,8 +47,12 @@ class Publisher:
         self._last = -every
 
     def committed(self) -> None:
-        """The file has changed; publish it if the copy is old enough."""
+        """The file has changed."""
         self._stale = True
+        self.look()
+
+    def look(self) -> None:
+        """Publish what is new if the copy is old enough."""
         if time.monotonic() - self._last >= self._every:
             self.renew()
 

@@ -39,6 +39,7 @@ TABLE_FUNCTIONS = frozenset(
 _EXPLAIN = re.compile(r"\s*EXPLAIN(\s+ANALYZE\b|\s*\([^()]*\))?", re.IGNORECASE)
 NO_NUMBERS = ("NaN", "Infinity", "-Infinity")  # what TOML's nan and inf become: rather words
 OUTSIDE = "a query reaches the warehouse's tables and nothing else"
+ELSEWHERE = "attach the warehouse in a DuckDB of your own: loader status prints the line"
 ONLY_READS = "only one statement that reads is run here, such as SELECT"
 
 
@@ -96,14 +97,15 @@ def in_words(error: Exception, name_or_sql: str) -> ActionNeeded:
 def _only_reads(home: duckdb.DuckDBPyConnection, sql: str) -> None:
     kinds = [found.type for found in home.extract_statements(sql)]
     if kinds not in ([kind] for kind in READING):
-        raise ActionNeeded(ONLY_READS, address="query")
+        raise ActionNeeded(ONLY_READS, address="query", hint=ELSEWHERE)
     plain = _EXPLAIN.sub("", sql, count=1) if kinds == [duckdb.StatementType.EXPLAIN] else sql
     row = home.execute(statement("read/syntax"), {"sql": plain}).fetchone()
     tree = json.loads(row[0]) if row else {"error": True}
     if tree["error"]:
-        raise ActionNeeded(ONLY_READS, address="query")
+        raise ActionNeeded(ONLY_READS, address="query", hint=ELSEWHERE)
     for name in sorted(set(_table_functions(tree)) - TABLE_FUNCTIONS):
-        raise ActionNeeded(f"{OUTSIDE}: the function {name} is refused", address="query")
+        message = f"{OUTSIDE}: the function {name} is refused"
+        raise ActionNeeded(message, address="query", hint=ELSEWHERE)
 
 
 def _table_functions(node: Any) -> Iterator[str]:

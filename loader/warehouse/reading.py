@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Self
@@ -22,6 +23,7 @@ from loader.warehouse.wanted import Wanted
 if TYPE_CHECKING:
     from loader.config import Config
 
+LOG = logging.getLogger("loader.warehouse")
 Row = dict[str, Any]
 ENTRIES = 500  # that are in memory at once in an export
 COPIED = re.compile(r"\bledger\.(\w+)")  # the control tables that a statement reads from a copy
@@ -31,9 +33,10 @@ PIPELINE = "$pipeline"
 class Reader:
     """A read-only look at one pipeline's warehouse; use it as a context manager."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, *, tells: bool = True) -> None:
         """Open; `age` is the published copy's in seconds, None where it is not a copy.
 
+        `tells` is whether the log says the age: False for a caller that shows it.
         Raises ActionNeeded (nothing loaded yet), WarehouseBusy, WarehouseAway.
         """
         self.config = config
@@ -42,6 +45,8 @@ class Reader:
         if opened is None:
             raise nothing_there(config.warehouse.file)
         self.home, self.age = opened  # seconds since the copy was published; None: not a copy
+        if tells and self.age is not None:
+            LOG.info("from the published copy, %.0f s old", self.age)
         self._copied: set[str] = set()
         self._columns: list[str] | None = None
 

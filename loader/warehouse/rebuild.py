@@ -94,7 +94,9 @@ class Rebuild(DuckWarehouse):
     def drop(self, table: str) -> None:
         """Drop a derived table and forget it. Raises ActionNeeded where there is none, and as `rebuild`."""
         if table not in self.known():
-            raise ActionNeeded("no such derived table", address=table)
+            known = ", ".join(sorted(self.known()))
+            hint = f"one of {known}" if known else "there is none"
+            raise ActionNeeded("no such derived table", address=table, hint=hint)
         batch = new_batch_id()
         try:
             with self._own_errors(), self._turn(), transaction(self._commits):

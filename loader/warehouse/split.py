@@ -181,10 +181,8 @@ class Splitter:
             return
         doubt = self.known.doubt(staged.ids["hash"].to_numpy(), seen, run)
         batches = doubt.batches
-        if doubt.only_stored:
-            run("verdicts", straight=True, batches=batches)
-            if one(run("count_judged")) == doubt.rows.sum():
-                return
+        if doubt.only_stored and _verdicts(run, straight=True, batches=batches) == doubt.rows.sum():
+            return
         if doubt.rows.any():
             doubtful = staged.ids.select(["row"]).append_column("present", pa.array(doubt.present))
             with registered(self.cursor, doubtful=doubtful.filter(pa.array(doubt.rows))):
@@ -194,7 +192,7 @@ class Splitter:
                 batches = None
                 run("known_ids", batches=batches)
         if doubt.rows.any() and one(run("count_repeats")):
-            run("verdicts", straight=False, batches=batches)
+            _verdicts(run, straight=False, batches=batches)
         else:
             run("no_verdicts")
 
@@ -323,6 +321,15 @@ class Splitter:
             "columns": [name for name, _ in contract.ddl()],
             "event_time": quote_identifier(contract.event_time) if contract.event_time else "",
         }
+
+
+def _verdicts(run: Run, *, straight: bool, batches: list[int] | None) -> int:
+    """Make the table of verdicts, one for each record; how many there are."""
+    run("verdicts", straight=straight, batches=batches)
+    verdicts, records = run("count_judged").fetchone() or (0, 0)
+    if verdicts > records:  # rows of another hand, or of a time with duplicates = "off", have one id
+        run("first_verdicts")
+    return int(records)
 
 
 def is_large(part: Part) -> bool:

@@ -201,8 +201,12 @@ class DuckWarehouse:
             raise Restart(message)
         if before and self._is_lake:
             self._lock.take()
-        with self._own_errors():
-            return self._splitter.split(staged, before)
+        try:
+            with self._own_errors():
+                return self._splitter.split(staged, before)
+        except CommitFailed as failed:  # of the look-up, which changes nothing
+            message = f"the look-up was not ended: {failed}"
+            raise Restart(message) from failed
 
     def commit(self, split: Split) -> Receipt:
         """The one transaction; an unknown outcome is settled here."""
@@ -237,7 +241,9 @@ class DuckWarehouse:
         self._upkeep.committed(seq)
 
     def rest(self) -> None:
-        """As the port says: a piece of upkeep, when it is due."""
+        """As the port says: the published copy, and a piece of upkeep, when they are due."""
+        if self._publisher:
+            self._publisher.look()
         self._upkeep.idle()
 
     def _settle(self, split: Split, unknown: CommitFailed) -> Receipt:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from loader.errors import HeadMoved, LoaderError
 from loader.runs import ended_run, now
 from loader.statements import statement
-from loader.warehouse.change import Changes
+from loader.warehouse.change import Changes, own_errors
 from loader.warehouse.history import insert
 from loader.warehouse.maintenance import Maintenance
 from loader.warehouse.transaction import CommitFailed
@@ -67,7 +67,8 @@ class Upkeep:
         if not every or time.monotonic() - self._since < every:
             return False
         self._since = time.monotonic()
-        ago = self._changes.cursor.execute(statement("maintain/last_run")).fetchone()
+        with own_errors(self._changes.address):
+            ago = self._changes.cursor.execute(statement("maintain/last_run")).fetchone()
         return not ago or ago[0] is None or ago[0] >= every
 
     def _maintain(self) -> Iterator[str]:

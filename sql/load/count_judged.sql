@@ -1,2 +1,2 @@
--- How many records have a verdict. Input: {{ verdicts }}.
-SELECT count(*) FROM (SELECT DISTINCT _partition, _offset FROM {{ verdicts }});
+-- How many verdicts there are, and how many records have one. Input: {{ verdicts }}.
+SELECT (SELECT count(*) FROM {{ verdicts }}), (SELECT count(*) FROM (SELECT DISTINCT _partition, _offset FROM {{ verdicts }}));

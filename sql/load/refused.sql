@@ -12,9 +12,10 @@ WITH reasons AS (
             'column': {{ id_names | text }},
             'rule': 'conflict',
             'value': left(v.id, 100),
-            'message': {{ id_names | text }} || ': same id as ' || {{ topic | text }} || '[' || v.first_partition
-                || ']@' || v.first_offset
-                {%- if generation %} || coalesce('#' || f.generation, ''){% endif %} || ', other content'
+            'message': {{ id_names | text }} || ': same id as ' || coalesce(
+                {{ topic | text }} || '[' || v.first_partition || ']@' || v.first_offset
+                {%- if generation %} || coalesce('#' || f.generation, ''){% endif %},
+                'a row that the loader did not write') || ', other content'
         }]) AS VARCHAR)
     FROM {{ verdicts }} AS v
     {%- if generation %}

@@ -100,7 +100,8 @@ RESULT = {
         {"partition": p, "committed": 1_000_000, "low": 0, "end": 1_000_000 + p, "lag": p} for p in range(100)
     ],
     "totals": {"loaded": 99, "duplicates": 1, "quarantined": 0, "skipped": 0},
-    "last_success": "2026-03-03T10:30:00Z", "lag": 4950, "freshness": None,
+    "last_batch": {"committed_at": "2026-03-03T10:30:00Z", "worker": "host:4711", "consumed": 100},
+    "lag": 4950, "event_time_lag_s": 14.2, "freshness": None,
     "quarantine": {"open": 3, "by_reason": {"amount: a[red]bout": 3}, "by_state": {}},
     "gaps": [], "topics": [], "schedule": [], "last_run": None, "derived": [],
     "unknown_fields": {"policy": "ignore", "fields": []},
@@ -115,7 +116,10 @@ def test_many_partitions_fit_into_a_small_terminal() -> None:
     assert len(lines) <= 20
     assert max(map(len, lines)) <= 40
     text = " ".join(" ".join(lines).split())
-    for word in ("1,000,099", "and 96 more partitions", "12 records/s", "the broker is away", "a[red]bout"):
+    for word in (
+        "1,000,099", "by host:4711", "newest event is 14 s old", "and 96 more partitions", "12 records/s",
+        "the broker is away", "a[red]bout",
+    ):  # fmt: skip
         assert word in text, text
 
 

@@ -444,7 +444,9 @@ def test_a_file_in_use_is_busy_and_its_copy_answers(kafka: str, topic: MakeTopic
     status = pipeline("status", *publish).json
     assert status["published_age_s"] >= 0
     assert status["totals"]["loaded"] == 500
-    assert pipeline("verify", *publish).json["ok"] is True
+    verified = pipeline("verify", *publish)
+    assert (verified.json["ok"], "from the published copy, " in verified.err) == (True, True)
+    assert "from the published copy, " in pipeline("quarantine", "list", *publish).err
     assert running.terminate().code == 0
     assert pipeline.check().loaded == 500
     assert pipeline("status", *publish).json["published_age_s"] is None

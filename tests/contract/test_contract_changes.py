@@ -21,6 +21,7 @@ from loader.warehouse.migrate import open_warehouse
 from loader.warehouse.reading import Reader, score_rows
 from loader.warehouse.store import DuckWarehouse
 from loader.warehouse.verify import checks
+from loader.warehouse.wanted import Wanted
 from tests.making import KINDS, ORDER_COLUMNS, batch, copied, make_config, order
 
 CURRENCY = {"type": "VARCHAR", "required": False}
@@ -401,6 +402,10 @@ def test_a_table_made_by_hand_is_followed_too(tmp_path: Path, kind: str) -> None
     sent = [order(1), order(2), order(3)]
     assert lab.load(worker, *sent) == Totals(consumed=3, loaded=1, duplicates=1, quarantined=1)
     assert lab.load(worker, *sent) == Totals(consumed=3, duplicates=2, quarantined=1)
+    said = "order_id: same id as a row that the loader did not write, other content"
+    with Reader(lab.config()) as reader:
+        entries = reader.of_wanted("read/quarantine_list", Wanted(), most=10)
+    assert [json.loads(entry["reasons"])[0]["message"] for entry in entries] == [said, said]
     assert lab.types()["amount"] == "DECIMAL(18,2)"
 
 

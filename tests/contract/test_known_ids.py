@@ -123,6 +123,21 @@ def test_other_workers_are_learnt_before_each_look(tmp_path: Path, stream: Strea
         each.close()
 
 
+def test_a_batch_without_ids_does_not_hide_what_others_committed(
+    tmp_path: Path, stream: Stream, asked: list[Any]
+) -> None:
+    """It is not looked up, so the set has not learnt the other worker's batch: it stays where it is."""
+    config = make_config(tmp_path, "ducklake", limits={"quarantine": 1.0})
+    worker, other = opened(config), opened(config)
+    feed(worker, stream, 2)
+    feed(other, stream, 1)
+    commit(worker, batch((1, 0, [b"{", b"not json"])))
+    feed(worker, stream, 1)
+    assert asked[-1][1] is not None, "the set was given up"
+    worker.close()
+    other.close()
+
+
 BY_HAND = {
     "insert": "INSERT INTO {0} SELECT * REPLACE ('ORD000998' AS order_id, NULL AS _batch) FROM {0}"
     " WHERE order_id = 'ORD000999'",

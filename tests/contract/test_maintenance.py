@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from loader.config import Config, Maintain
@@ -16,6 +18,7 @@ from loader.warehouse.change import changes
 from loader.warehouse.files import lonely_seals
 from loader.warehouse.history import record
 from loader.warehouse.maintenance import Maintenance
+from loader.warehouse.owners import claim, other_owners
 from loader.warehouse.reading import Reader
 from loader.warehouse.store import DuckWarehouse
 from loader.warehouse.upkeep import Upkeep
@@ -100,6 +103,48 @@ def test_a_deleted_file_takes_its_seal_with_it(tmp_path: Path) -> None:
     assert maintain(config)[2]["deleted_files"] >= BATCHES
     assert lonely_seals(config.warehouse.data_path) == []
     sound(config)
+
+
+def test_a_seal_that_another_worker_sweeps_first_is_no_trouble(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two workers may find the same old seals; the slower one goes on."""
+    config = make_config(tmp_path)
+    prepared(config, load)
+    gone = config.warehouse.data_path / "main" / "orders" / "loader-1-1.crc"
+    monkeypatch.setattr("loader.warehouse.maintenance.lonely_seals", lambda _: [gone])
+    assert maintain(config)[2]["orphans"] == 0
+    sound(config)
+
+
+@pytest.mark.parametrize("failure", [OSError(errno.EIO, "broken"), duckdb.IOException("broken")])
+def test_upkeep_that_fails_ends_no_load(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, failure: Exception
+) -> None:
+    """The batch is durable: whatever fails in upkeep is a warning, and tried again later."""
+
+    def fail(_: Path) -> list[Path]:
+        raise failure
+
+    config = make_config(tmp_path)
+    monkeypatch.setattr("loader.warehouse.maintenance.lonely_seals", fail)
+    monkeypatch.setattr(Upkeep, "_is_due", lambda _: True)
+    load(config, batches=24)
+    assert "upkeep of the warehouse was not finished, later again" in caplog.text
+    sound(config, 24)
+
+
+def test_a_mark_without_its_lake_is_written_again(tmp_path: Path) -> None:
+    """After a full disk or a power cut it may be empty: it names no lake, and its own writes it again."""
+    ours, others = tmp_path / "ours.sqlite", tmp_path / "others.sqlite"
+    data = tmp_path / "data"
+    others.touch()
+    claim(data, others)
+    (mark,) = data.iterdir()
+    mark.write_text("")
+    assert other_owners(data, ours) == []
+    claim(data, others)
+    assert other_owners(data, ours) == [str(others)]
 
 
 def test_what_a_kill_left_goes_after_its_time(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from loader.contract.drift import FIELDS, SAMPLE
 from loader.errors import ConfigError
 from loader.kafka.identity import Broker
 from loader.model import Identity, Totals
+from loader.warehouse.known import PAYS
 from loader.warehouse.reading import Reader
 from loader.warehouse.rehearse import rehearse
 from loader.warehouse.store import DuckWarehouse
@@ -134,6 +135,25 @@ def test_every_event_may_be_a_row(kind: str, tmp_path: Path) -> None:
     warehouse = opened(config)
     assert load(warehouse, 0, [order(1), order(1), order(1, amount=9), b"{}"]) == Totals(4, 3, 0, 1, 0, 0)
     assert load(warehouse, 4, [order(1)]).loaded == 1
+    warehouse.close()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("others", [[], [order(2)]])
+def test_an_id_that_is_a_row_twice_gives_one_verdict(kind: str, others: list[bytes], tmp_path: Path) -> None:
+    """Exact again after a time without comparing: a twin of any row with the id is one duplicate, no more.
+
+    So is each of a batch of nothing but known ids, which are judged in one join.
+    """
+    warehouse = opened(with_table(tmp_path, kind, duplicates="off"))
+    assert load(warehouse, 0, [order(1), order(1), order(1, amount=9)]).loaded == 3
+    warehouse.close()
+    warehouse = DuckWarehouse(with_table(tmp_path, kind), accept_quarantine=True)
+    known, at = [order(1, amount=9), order(1), order(1, amount=7)], 3
+    for _ in range(PAYS + 2):  # from some time on by the set of ids
+        found = load(warehouse, at, [*known, *others])
+        assert (found.duplicates + found.loaded, found.quarantined, found.holes) == (2 + len(others), 1, 0)
+        at += 3 + len(others)
     warehouse.close()
 
 

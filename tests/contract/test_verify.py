@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import duckdb
 import pytest
@@ -181,6 +183,22 @@ def test_a_writer_keeps_readers_of_a_duckdb_file_out_unless_a_copy_is_published(
         warehouse.close()
     with duckdb.connect(str(tmp_path / "copy.duckdb"), read_only=True) as copy:
         assert copy.execute("SELECT order_id FROM orders").fetchall() == [("ORD000001",)]
+
+
+def test_what_came_last_is_published_while_nothing_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch within `publish_every` of the last copy is in the next one, which waits for no other batch."""
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr("loader.warehouse.publish.time", SimpleNamespace(monotonic=lambda: clock.now))
+    config = make_config(tmp_path, "duckdb", warehouse={"publish": "copy.duckdb"})
+    with closing(DuckWarehouse(config)) as warehouse:
+        warehouse.record(Identity("cluster", "orders", "topic-id", 1), {0: 0})
+        warehouse.commit(warehouse.split(warehouse.stage(batch((0, 0, [order(1)])))))
+        for clock.now, published in ((59.0, False), (61.0, True)):
+            warehouse.rest()
+            with database(tmp_path / "copy.duckdb") as copy:
+                assert bool(copy.table("orders")) is published
 
 
 def test_a_warehouse_of_another_version_is_refused_at_once(loaded: Config) -> None:

@@ -6,6 +6,7 @@ The in-process broker and the real one run the same tests where both can.
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from loader.errors import BrokerAway, ConfigError, RecordsRefused, TopicMissing
 from loader.kafka.embedded import PARTITIONS, EmbeddedBroker
-from loader.kafka.producer import send
+from loader.kafka.producer import Sender, send
 from loader.replay.generate import GenerateOptions, blocks
 from loader.replay.pacing import AtRate
 from loader.replay.records import Record
@@ -157,6 +158,18 @@ def test_a_hopeless_run_stops_early(embedded: EmbeddedBroker) -> None:
     endless = ([Record(None, b"x" * 2_000)] * 500 for _ in range(1_000_000))
     with pytest.raises(RecordsRefused, match="1000 of 1000 records"):
         send(endless, client, "hopeless")
+
+
+def test_a_pause_between_two_blocks_is_no_silence(embedded: EmbeddedBroker) -> None:
+    """Patience counts from a record on: what is sent an hour later is not late at once."""
+    embedded.make_topic("rested")
+    sender = Sender(settings(embedded.bootstrap), "rested")
+    sender.put([Record(b"a", b"first")])
+    sender.drain()
+    sender._clock = lambda: time.monotonic() + 3_600
+    sender.put([Record(b"a", b"second")])
+    sender.drain()
+    assert (sender.acknowledged, sender.refused) == (2, 0)
 
 
 def test_no_broker_is_exit_75() -> None:

@@ -27,10 +27,15 @@ def test_a_job_with_an_option_that_its_verb_does_not_have(tmp_path: Path) -> Non
 
 
 def test_every_mistake_is_told(tmp_path: Path) -> None:
-    """Contract and schedule in one round, a line for each."""
+    """Contract, schedule and derived tables in one round, a line for each."""
     table = {"name": "orders", "id": "order_id", "columns": {**ORDER_COLUMNS, "amount": AMOUNT}}
     jobs = [{"job": "load", "every": "30s", "args": [word]} for word in ("--help", "--no")]
+    (tmp_path / "wrong.sql").write_text("SELECT nothing AS n FROM new")
+    derive = [{"table": name, "sql": f"{name}.sql", "key": "n"} for name in ("missing", "wrong")]
     with pytest.raises(ConfigError) as caught:
-        _offline(make_config(tmp_path, table=table, schedule=jobs))
+        _offline(make_config(tmp_path, table=table, schedule=jobs, derive=derive))
     addresses = [line.split(": ")[0] for line in caught.value.mistakes]
-    assert addresses == ["table.columns.amount.check", "schedule[0].args", "schedule[1].args"]
+    assert addresses == [
+        "table.columns.amount.check", "schedule[0].args", "schedule[1].args",
+        "derive[0].sql", "derive[1].sql",
+    ]  # fmt: skip

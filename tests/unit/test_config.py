@@ -125,6 +125,21 @@ def test_data_lies_beside_the_catalogue_unless_said_otherwise(tmp_path: Path) ->
     assert load(tmp_path).warehouse.data_path == tmp_path / "lake" / "data"
 
 
+def test_files_of_the_client_lie_beside_the_configuration(tmp_path: Path) -> None:
+    """Relative paths belong to its folder, whatever the working directory; other values stay as they are."""
+    text = (
+        f'{SMALL}[kafka.client]\n"ssl.ca.location" = "certs/ca.pem"\n"ssl.key.location" = "/etc/key.pem"\n'
+        '"https.ca.location" = "probe"\n"ssl.endpoint.identification.algorithm" = "none"\n'
+    )
+    given = load(tmp_path, text=text).kafka.client_settings()
+    assert given == {
+        "ssl.ca.location": str(tmp_path / "certs" / "ca.pem"),
+        "ssl.key.location": "/etc/key.pem",
+        "https.ca.location": "probe",
+        "ssl.endpoint.identification.algorithm": "none",
+    }
+
+
 def test_a_duckdb_file_can_be_published(tmp_path: Path) -> None:
     """FILE.duckdb is the other kind of warehouse, and only it has a published copy."""
     config = load(tmp_path, "warehouse.path=x.duckdb", "warehouse.publish=copy.duckdb")
@@ -289,6 +304,9 @@ def test_lists_of_tables_cannot_be_overridden(tmp_path: Path) -> None:
     text = SMALL + '[[things]]\njob = "load"\n'
     for option in ("things=1", "things.job=run"):
         assert "--set: things: a list of tables cannot be overridden" in mistakes(tmp_path, option, text=text)
+    job = '[{job = "load", every = "30s"}]'
+    assert "schedule: a list of tables cannot be overridden" in mistakes(tmp_path, f"schedule={job}")[0]
+    assert "a list of tables cannot be overridden" in mistakes(tmp_path, LOADER__SCHEDULE=job)[0]
 
 
 # ---------------------------------------------------------------- mistakes
@@ -537,7 +555,7 @@ def test_denied_settings_are_refused_with_the_reason(tmp_path: Path, pattern: st
     "name",
     [
         "session.timeout.ms", "group.instance.id", "max.poll.interval.ms", "client.id", "client.rack",
-        "security.protocol", "ssl.ca.location", "statistics.interval.ms", "debug",
+        "security.protocol", "statistics.interval.ms", "debug",
     ],
 )  # fmt: skip
 def test_other_settings_are_passed_on(tmp_path: Path, name: str) -> None:

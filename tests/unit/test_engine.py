@@ -23,6 +23,7 @@ from loader.errors import (
     Temporary,
     TopicReplaced,
 )
+from loader.guards import begin
 from loader.model import Batch, Chunk, Position, Receipt, Span
 from loader.ports import Begin
 from loader.stopping import Stop
@@ -289,6 +290,29 @@ def test_a_lost_race_is_split_again() -> None:
     bench.load()
     assert bench.consumed() == [3]
     assert bench.watch.conflicts == len(bench.clock.slept) == 2
+
+
+def test_a_lock_while_the_offsets_are_read_is_a_restart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lost race where nothing is committed: begin again, as after any other loss."""
+    bench, real = Bench(*orders(0, 3)), MemoryWarehouse.offsets
+    locked = iter([HeadMoved("database is locked")])
+
+    def offsets(warehouse: MemoryWarehouse) -> dict[int, Position]:
+        for error in locked:
+            raise error
+        return real(warehouse)
+
+    monkeypatch.setattr(MemoryWarehouse, "offsets", offsets)
+    bench.supervise()
+    assert bench.ids() == names(0, 3)
+    assert [type(reason) for reason in bench.watch.restarts] == [HeadMoved]
+
+
+def test_a_partition_that_the_broker_does_not_know_yet_is_a_restart() -> None:
+    """The group gives out what one broker has seen, another one is asked: its metadata is older."""
+    bench = Bench(*orders(0, 3))
+    with pytest.raises(Restart, match=r"does not know of the partitions \[3\] yet"):
+        begin(bench.source(), MemoryWarehouse(bench.shared), bench.stop, print, [0, 3])
 
 
 def test_lost_races_are_bounded() -> None:
@@ -558,6 +582,15 @@ def test_another_range_is_refused_with_the_right_one(begin: int, end: int, words
     with pytest.raises(OffsetsLost, match=words) as lost:
         bench.supervise()
     assert lost.value.hint == "loader load --accept-loss 'topic[0]:3-8'"
+    assert bench.shared.offsets[0].offset == 3
+
+
+def test_loss_in_a_partition_that_is_not_there_is_refused() -> None:
+    """A slip of the number must not look as if it had been accepted."""
+    bench = lossy()
+    bench.stop.accept_loss = (Span(7, 3, 8),)
+    with pytest.raises(OffsetsLost, match="no such partition: the topic has 1, counted from 0"):
+        bench.supervise()
     assert bench.shared.offsets[0].offset == 3
 
 

@@ -7,6 +7,7 @@ import logging
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ from loader.observe.logs import set_up
         ("load --set a=b -q --set c=d", "--set a=b -q --set c=d load"),
         ("--log-format json run", "--log-format json run"),
         ("query --config=x.toml top", "--config=x.toml query top"),
+        ("query -ca.toml top --version", "-ca.toml --version query top"),
         ("query -- --json", "query -- --json"),
     ],
 )
@@ -97,7 +99,7 @@ def test_with_v_an_expected_error_tells_its_causes_and_a_bug_its_traceback(
     code, _, err = run(capsys, "init", "-v")
     assert (code, err) == (
         75,
-        "error: localhost:1: no broker\nbecause of TimeoutError: 5 seconds\\x1b are over\n",
+        f"error: {error}\nbecause of TimeoutError: 5 seconds\\x1b are over\n",
     )
     failing(ValueError("a bug"))
     code, _, err = run(capsys, "init", "-v")
@@ -123,6 +125,25 @@ def test_an_error_cannot_act_on_the_terminal(failing: Any, capsys: pytest.Captur
     failing(OffsetsLost("\x1b[31mred\r\nforged: all is well", address="a\x07"))
     _, _, err = run(capsys, "load")
     assert err == "error: a\\x07: \\x1b[31mred\\r\\nforged: all is well\n"
+
+
+def test_init_writes_the_file_that_the_other_verbs_read(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """$LOADER_CONFIG is the default of all of them."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LOADER_CONFIG", "ours.toml")
+    assert run(capsys, "init", "--example")[0] == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["ours.toml"]
+    assert run(capsys, "check")[0] == 0
+
+
+def test_an_interrupted_verb_tells_programs(failing: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """With --json stdout holds one object even after Ctrl-C; a person knows what was pressed."""
+    failing(KeyboardInterrupt())
+    code, out, err = run(capsys, "init", "--json")
+    told = json.loads(out)
+    assert (code, told["exit_code"], told["error"]["kind"], err) == (130, 130, "interrupted", "")
 
 
 def test_a_failure_with_json_is_one_object(failing: Any, capsys: pytest.CaptureFixture[str]) -> None:

@@ -50,7 +50,8 @@ def chart(result: pa.Table, drawing: Drawing | None) -> Chart:
         if any(value is not None for value in found.values())
     }
     if not rows:
-        raise ActionNeeded("there is nothing to draw: no value", address="query")
+        hint = "ask for rows that have values, or without --plot"
+        raise ActionNeeded("there is nothing to draw: no value", address="query", hint=hint)
     return Chart(wanted.axis, ", ".join(wanted.values), labels, rows)
 
 

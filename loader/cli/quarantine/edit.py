@@ -94,6 +94,7 @@ def _edited(before: bytes | None, position: str) -> bytes:
         after = file.read_bytes()
     if code or not after.strip():
         why = f"the editor ended with {code}" if code else "the file was left empty"
-        raise ActionNeeded(f"{why}; nothing was changed", address=position)
+        hint = "edit it again, or give the new value with --value"
+        raise ActionNeeded(f"{why}; nothing was changed", address=position, hint=hint)
     ends = after.endswith(b"\n") and not (before or b"").endswith(b"\n")
     return after[:-1] if ends else after  # editors end the last line

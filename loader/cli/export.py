@@ -39,13 +39,14 @@ def export(
 
     A relative PATH belongs to the folder of the configuration, as in a scheduled job.
     """
+    from loader.config.section import located
     from loader.warehouse.export import Wanted
     from loader.warehouse.export import export as carry_out
 
     context: Context = ctx.obj
     config = context.config()
     _check(what, to)
-    target = (config.file.parent if config.file else Path.cwd()) / Path(to).expanduser()
+    target = located(config.file.parent if config.file else Path.cwd(), to)
     kind = _format(format_, target, partitioned=bool(partition_by))
     wanted = Wanted(what or "", target, kind, tuple(partition_by or ()), parameters(param))
     begun = time.monotonic()

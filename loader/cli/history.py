@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from loader.errors import LoaderError
 from loader.runs import ended_run, now
+from loader.secrets import redacted
 
 if TYPE_CHECKING:
     from loader.config import Config
 
-BUG = 70
+BUG, INTERRUPTED = 70, 130
 
 
 @dataclass
@@ -34,8 +35,12 @@ def noted(config: Config, job: str) -> Iterator[Note]:
     except LoaderError as error:
         note.result, note.exit_code = {"outcome": "error", "error": error.as_json()}, error.exit_code
         raise
+    except KeyboardInterrupt:
+        words = {"message": "interrupted"}
+        note.result, note.exit_code = {"outcome": "error", "error": words}, INTERRUPTED
+        raise
     except Exception as error:
-        words = {"message": f"unexpected {type(error).__name__}: {error}"}
+        words = {"message": redacted(f"unexpected {type(error).__name__}: {error}")}
         note.result, note.exit_code = {"outcome": "error", "error": words}, BUG
         raise
     finally:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -162,24 +163,48 @@ def main(arguments: Sequence[str] | None = None) -> None:
         setattr(sys, name, Heard(getattr(sys, name) or open(os.devnull, "w")))  # noqa: SIM115, PTH123
     words = hoisted(sys.argv[1:] if arguments is None else arguments)
     context = Context(json="--json" in words, verbosity=int("-v" in words or "--verbose" in words))
+    with _interrupts() as interrupts:
+        try:
+            with unused_left_out():
+                code = app(words, prog_name="loader", standalone_mode=False, obj=context)
+        except typer.Exit as exit_:
+            code = exit_.exit_code
+        except typer.TyperException as error:
+            code = _usage(context, error)
+        except (typer.Abort, KeyboardInterrupt):
+            code = _interrupted(context)
+        except Exception as error:  # noqa: BLE001 - the last line of defence: one line and a file, exit 70
+            code = _interrupted(context) if interrupts else _ended(context, error)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+@contextmanager
+def _interrupts() -> Iterator[list[int]]:
+    """The Ctrl-C that came: what is raised then is another error where it comes out of DuckDB."""
+    came: list[int] = []
+
+    def note(number: int, _frame: object) -> None:
+        came.append(number)
+        raise KeyboardInterrupt
+
+    usual = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # else it is ignored, or another's
+    if usual:
+        signal.signal(signal.SIGINT, note)
     try:
-        with unused_left_out():
-            code = app(words, prog_name="loader", standalone_mode=False, obj=context)
-    except typer.Exit as exit_:
-        code = exit_.exit_code
-    except typer.TyperException as error:
-        code = _usage(context, error)
-    except LoaderError as error:
-        code = _failed(context, error)
-    except (typer.Abort, KeyboardInterrupt):
-        code = _interrupted(context)
-    except OSError as error:
+        yield came
+    finally:
+        if usual:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _ended(context: Context, error: Exception) -> int:
+    if isinstance(error, LoaderError):
+        return _failed(context, error)
+    if isinstance(error, OSError):
         away = WarehouseAway(error.strerror or str(error), address=error.filename or "output")
         away.__cause__ = error
-        code = _failed(context, away)
-    except Exception as error:  # noqa: BLE001 - the last line of defence: one line and a file, exit 70
-        code = _internal(context, error)
-    sys.exit(code if isinstance(code, int) else 0)
+        return _failed(context, away)
+    return _internal(context, error)
 
 
 def _failed(context: Context, error: LoaderError) -> int:
@@ -231,7 +256,8 @@ def _internal(context: Context, error: Exception) -> int:
         file.write(_traceback(error))
     if context.verbosity > 0:
         sys.stderr.write(_traceback(error))
-    message = f"unexpected {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+    first = str(error).splitlines()[0] if str(error) else ""
+    message = redacted(f"unexpected {type(error).__name__}: {first}")
     hint = "report it with that file"
     body = {"kind": "internal", "message": message, "address": file.name, "hint": hint}
     _tell(context, INTERNAL, body, f"{message} (traceback in {file.name}; {hint})")

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from loader.cli.words import as_json
 from loader.errors import ActionNeeded, ConfigError
 from loader.printable import printable
 
@@ -148,8 +147,10 @@ def _rows(result: pa.Table) -> Iterator[dict[str, Any]]:
     """Rows as JSON can hold them. Raises ActionNeeded where two columns have one name."""
     if len(set(result.column_names)) < result.num_columns:
         raise ActionNeeded("two columns have the same name", address="query", hint="name them with AS")
-    for row in result.to_pylist():
-        yield {name: as_json(value) for name, value in row.items()}
+    from loader.cli.cells import cells
+
+    for row in zip(*map(cells, result.columns), strict=True):
+        yield dict(zip(result.column_names, row, strict=True))
 
 
 def table(context: Context, result: pa.Table) -> None:
@@ -172,7 +173,9 @@ def table(context: Context, result: pa.Table) -> None:
 
 
 def _cells(column: pa.ChunkedArray) -> list[str]:
-    return ["" if value is None else printable(str(_flat(value))) for value in column.to_pylist()]
+    from loader.cli.cells import texts
+
+    return ["" if value is None else printable(value) for value in texts(column)]
 
 
 def fitting(wanted: list[int], room: int) -> list[int]:
@@ -227,21 +230,16 @@ def _bytes(result: pa.Table, format_: str) -> None:
     import pyarrow.csv as arrow_csv
     import pyarrow.parquet as arrow_parquet
 
-    if format_ == "parquet":
-        if sys.stdout.isatty():
-            raise ActionNeeded("Parquet is not for a terminal", hint="loader query … --format parquet > FILE")
-        arrow_parquet.write_table(result, sys.stdout.buffer)
+    from loader.cli.cells import is_flat, texts
+
+    if format_ == "csv":
+        flat = [c if is_flat(c.type) else pa.array(texts(c), pa.string()) for c in result.columns]
+        arrow_csv.write_csv(pa.table(flat, names=result.column_names), sys.stdout.buffer)
         return
-    flat = [_flat_column(column) if column.type.num_fields else column for column in result.columns]
-    arrow_csv.write_csv(pa.table(flat, names=result.column_names), sys.stdout.buffer)
-
-
-def _flat_column(column: pa.ChunkedArray) -> pa.Array:
-    import pyarrow as pa
-
-    return pa.array([_flat(value) for value in column.to_pylist()], pa.string())
-
-
-def _flat(value: Any) -> Any:
-    """A nested cell as JSON text; a null stays one."""
-    return json.dumps(as_json(value), ensure_ascii=False) if isinstance(value, list | dict) else value
+    if sys.stdout.isatty():
+        raise ActionNeeded("Parquet is not for a terminal", hint="loader query … --format parquet > FILE")
+    try:
+        arrow_parquet.write_table(result, sys.stdout.buffer)
+    except pa.ArrowNotImplementedError as error:
+        message = f"Parquet has no such type: {error}"
+        raise ActionNeeded(message, address="query", hint="CAST(… AS VARCHAR), or --format csv") from error

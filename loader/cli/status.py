@@ -49,7 +49,9 @@ def report(config: Config) -> dict[str, Any]:
     """The status as one object; what the broker cannot tell is null."""
     facts = _warehouse(config)
     ends, problem = _broker(config, facts)
-    partitions = [_partition(row, ends.get(row["partition"])) for row in facts["offsets"]]
+    added = sorted(ends.keys() - {row["partition"] for row in facts["offsets"]}) if facts["recorded"] else []
+    rows = [*facts["offsets"], *({"partition": partition, "end": 0} for partition in added)]
+    partitions = [_partition(row, ends.get(row["partition"])) for row in rows]
     lags = [row["lag"] for row in partitions if row["lag"] is not None]
     lag = sum(lags) if lags else None
     last, totals = facts["last"], facts["totals"]

@@ -55,6 +55,7 @@ def found(context: Context, words: list[str]) -> dict[str, Any]:
         raise ConfigError(message, address="ID", hint=f"loader trace {' '.join(c.upper() for c in columns)}")
     joined = "|".join(words)
     with Reader(config, tells=False) as reader:
+        reader.refuse_without_table()
         result = {
             "pipeline": config.pipeline,
             "table": config.table.name,

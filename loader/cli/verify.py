@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from loader.errors import ActionNeeded, BrokerAway, ComparisonFailed, LoaderError
+from loader.errors import ActionNeeded, BrokerAway, ComparisonFailed, ConfigError, LoaderError
 from loader.plural import counted
 
 if TYPE_CHECKING:
@@ -78,6 +78,8 @@ def _broker(
         status, detail = _compared(config, recorded, partitions, holes, embedded=embedded)
     except BrokerAway as error:
         status, detail = "skipped", f"no broker in reach: {error.message}"
+    except ConfigError:
+        raise
     except LoaderError as error:
         status, detail = "failed", str(error)
     return {"name": "broker", "status": status, "detail": detail}

@@ -103,7 +103,7 @@ class FromWarehouse:
         try:
             with Reader(self._config, tells=False) as reader:
                 self._show(reader)
-        except LoaderError as away:
+        except (LoaderError, OSError) as away:
             logger().debug("the warehouse was not read for the metrics", reason=str(away))
 
     def _show(self, reader: Any) -> None:

@@ -176,7 +176,7 @@ class Signals:
         self._ours.settimeout(self._grace)
         try:
             second = self._ours.recv(1)
-        except TimeoutError:
+        except (TimeoutError, BlockingIOError):  # the latter where the grace is no time at all
             logger().warning("the last batch was not committed in time and is dropped; it is read again")
             self._farewell()
             os._exit(128 + self.received if self._stop.batch_run else 0)

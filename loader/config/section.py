@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from loader.config import values
+from loader.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,8 +26,11 @@ def folder_of(context: values.Toml) -> Path:
 
 
 def located(folder: Path, text: str) -> Path:
-    """A path of the configuration as an absolute one."""
-    return Path(os.path.normpath(folder / Path(text).expanduser()))
+    """A path of the configuration as an absolute one. Raises ConfigError for a ~ of no user."""
+    try:
+        return Path(os.path.normpath(folder / Path(text).expanduser()))
+    except RuntimeError:
+        raise ConfigError("there is no such user", address=text, hint="write the path without ~") from None
 
 
 class Section(BaseModel):

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from loader.config import keys
 from loader.config.mistakes import Mistake
+from loader.config.section import located
+from loader.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -183,7 +185,9 @@ def _from_variable(environ: Mapping[str, str], name: str) -> tuple[str | None, s
 def _from_file(folder: Path, name: str) -> tuple[str | None, str]:
     """Read the file's text without the line break at its end; a relative path belongs to `folder`."""
     try:
-        text = (folder / Path(name).expanduser()).read_text(encoding="utf-8")
+        text = located(folder, name).read_text(encoding="utf-8")
+    except ConfigError as error:
+        return None, f"cannot read the file {name}: {error.message}"
     except OSError as error:
         return None, f"cannot read the file {name}: {error.strerror}"
     except ValueError:

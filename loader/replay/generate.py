@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime
+from itertools import chain
 from pathlib import Path
 from typing import IO
 
@@ -44,6 +45,8 @@ class GenerateOptions:
             if getattr(self, name) < 1:
                 address = "--" + name.replace("_", "-")
                 raise ConfigError(f"{getattr(self, name)} is less than 1", address=address)
+        if self.seed < 0:
+            raise ConfigError(f"{self.seed} is negative", address="--seed", hint="any number from 0 on")
         faults.check_shares(self.faults)
 
 
@@ -132,10 +135,15 @@ def write(
 ) -> Generated:
     """Write the dataset to `file` and its answer key, by default to `<file>.answers.jsonl` beside it."""
     place = (answer_file or file.with_name(f"{file.name}.answers.jsonl")) if with_answers else None
+    if place and place.absolute() == file.absolute():
+        hint = "leave it out, or name another file"
+        raise ConfigError("is the dataset itself", address="--answers", hint=hint)
+    chunks = generate(options)
+    first = next(chunks)  # what cannot be made is refused before a file is opened
     with ExitStack() as stack:
         sink = stack.enter_context(open_sink(file))
         key = stack.enter_context(_open_answers(options, place)) if place else None
-        for chunk in generate(options):
+        for chunk in chain([first], chunks):
             sink.write(chunk)
             if key:
                 key.write(answers.lines(chunk.ids, chunk.texts, chunk.fault, chunk.turn))

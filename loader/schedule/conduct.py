@@ -62,19 +62,34 @@ def conduct(
         for observer in observers:
             observer.waiting()
 
+    def take() -> int | None:
+        return turn.take(clock.pause, waiting)
+
     while job := clock.wait():
         for retry_in in (*pauses, None):
-            lock = turn.take(clock.pause, waiting)
-            if lock is None:
-                return
             try:
-                begun = now()
-                ended = start(job, lock)
-                run = ended_run(job.job, "schedule", begun, ended.exit_code, ended.result)
-                again = retry_in if ended.exit_code == TEMPORARY else None
+                run = _once(job, take, start)
+                if run is None:
+                    return
+                again = retry_in if run.exit_code == TEMPORARY else None
                 for observer in observers:
                     observer.ended(job, run, again)
             finally:
                 turn.give()
             if again is None or not clock.pause(again):
                 break
+
+
+def _once(job: Job, take: Callable[[], int | None], start: Callable[[Job, int], Ended]) -> Run | None:
+    """One run of a job in its turn; None when the schedule has ended."""
+    begun = now()
+    try:
+        lock = take()
+    except OSError as error:  # the warehouse's folder is out of reach, as it would be for the job
+        ended = Ended(TEMPORARY, {"outcome": "error", "error": {"message": str(error)}})
+    else:
+        if lock is None:
+            return None
+        begun = now()
+        ended = start(job, lock)
+    return ended_run(job.job, "schedule", begun, ended.exit_code, ended.result)

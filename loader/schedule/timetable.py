@@ -83,10 +83,10 @@ class Timetable:
 
     def end(self) -> None:
         """No job is due any more. May be called in a signal handler, and twice."""
-        self._ended.set()
-        threading.Thread(target=self._notify, daemon=True).start()  # the handler may hold the lock itself
+        threading.Thread(target=self._end, daemon=True).start()  # the handler may hold the locks itself
 
-    def _notify(self) -> None:
+    def _end(self) -> None:
+        self._ended.set()
         with self._wake:
             self._wake.notify_all()
 

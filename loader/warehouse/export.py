@@ -42,6 +42,7 @@ class Wanted:
 def export(config: Config, wanted: Wanted) -> int:
     """Write it; how many rows. Raises ConfigError, ActionNeeded and what opening a warehouse raises."""
     with Reader(config) as reader, replaced(wanted.target, folder=bool(wanted.partitions)) as path:
+        reader.refuse_without_table()
         reader.home.execute(statement("warehouse/use_lake"))
         select = _select(config, wanted)
         values = {name: typed(text) for name, text in (wanted.parameters or {}).items()}

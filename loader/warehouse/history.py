@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from loader.errors import LoaderError
 from loader.runs import Run, as_parameters
 from loader.statements import statement
-from loader.warehouse.change import Changes, changes, settled
+from loader.warehouse.change import Changes, changes, own_errors, settled
 
 if TYPE_CHECKING:
     from loader.config import Config
@@ -21,14 +21,15 @@ def record(config: Config, runs: Sequence[Run]) -> LoaderError | None:
 
     A warehouse that does not exist is not made for this.
     """
-    if not config.warehouse.file.exists():
-        return None
-    return settled(lambda: _record(config, runs))
 
+    def write() -> None:
+        with own_errors(str(config.warehouse.file)):
+            is_there = config.warehouse.file.exists()
+        if is_there:
+            with changes(config) as warehouse:
+                insert(warehouse, config.pipeline, runs)
 
-def _record(config: Config, runs: Sequence[Run]) -> None:
-    with changes(config) as warehouse:
-        insert(warehouse, config.pipeline, runs)
+    return settled(write)
 
 
 def insert(warehouse: Changes, pipeline: str, runs: Sequence[Run]) -> None:

@@ -36,7 +36,7 @@ TABLE_FUNCTIONS = frozenset(
 )  # fmt: skip
 """What may stand in FROM with parentheses: it reads the query's own values or the warehouse."""
 
-_EXPLAIN = re.compile(r"\s*EXPLAIN(\s+ANALYZE\b|\s*\([^()]*\))?", re.IGNORECASE)
+_EXPLAIN = re.compile(r"\s*EXPLAIN(\s+ANALYZE\b|\s*\([^()]*\))?", re.IGNORECASE | re.ASCII)
 NO_NUMBERS = ("NaN", "Infinity", "-Infinity")  # what TOML's nan and inf become: rather words
 OUTSIDE = "a query reaches the warehouse's tables and nothing else"
 ELSEWHERE = "attach the warehouse in a DuckDB of your own: loader status prints the line"
@@ -98,7 +98,7 @@ def _only_reads(home: duckdb.DuckDBPyConnection, sql: str) -> None:
     kinds = [found.type for found in home.extract_statements(sql)]
     if kinds not in ([kind] for kind in READING):
         raise ActionNeeded(ONLY_READS, address="query", hint=ELSEWHERE)
-    plain = _EXPLAIN.sub("", sql, count=1) if kinds == [duckdb.StatementType.EXPLAIN] else sql
+    plain = _explained(sql) if kinds == [duckdb.StatementType.EXPLAIN] else sql
     row = home.execute(statement("read/syntax"), {"sql": plain}).fetchone()
     tree = json.loads(row[0]) if row else {"error": True}
     if tree["error"]:
@@ -106,6 +106,14 @@ def _only_reads(home: duckdb.DuckDBPyConnection, sql: str) -> None:
     for name in sorted(set(_table_functions(tree)) - TABLE_FUNCTIONS):
         message = f"{OUTSIDE}: the function {name} is refused"
         raise ActionNeeded(message, address="query", hint=ELSEWHERE)
+
+
+def _explained(sql: str) -> str:
+    """What an EXPLAIN explains. It begins the text: behind a comment it could be told from nothing safely."""
+    found = _EXPLAIN.match(sql)
+    if not found:
+        raise ActionNeeded(ONLY_READS, address="query", hint="leave out what stands before EXPLAIN")
+    return sql[found.end() :]
 
 
 def _table_functions(node: Any) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
 import duckdb
@@ -69,9 +70,14 @@ class Reader:
         """The result of a statement under `sql/`, a dict per row. Raises our errors."""
         return self._fetched(statement(name, **names), parameters)
 
-    def _fetched(self, sql: str, parameters: Row | None = None) -> list[Row]:
-        try:
+    def _fetched(self, sql: str, parameters: Row | list[str] | None = None) -> list[Row]:
+        with self._own_errors():
             return fetched(self.home.execute(sql, parameters or {}))
+
+    @contextmanager
+    def _own_errors(self) -> Iterator[None]:
+        try:
+            yield
         except duckdb.Error as error:
             raise translated(error, str(self.config.warehouse.file)) from error
 
@@ -99,12 +105,10 @@ class Reader:
 
     def batches_of_wanted(self, name: str, wanted: Wanted) -> Iterator[pa.RecordBatch]:
         """As `of_wanted`, as Arrow, a few hundred entries at a time."""
-        try:
+        with self._own_errors():
             sql = statement(name, wanted=wanted.condition())
             given = wanted.parameters(self.config.pipeline)
             yield from self.home.execute(sql, given).to_arrow_reader(ENTRIES)
-        except duckdb.Error as error:
-            raise translated(error, str(self.config.warehouse.file)) from error
 
     def rows_of_id(self, words: Sequence[str]) -> list[Row]:
         """The rows with an id, a text for each id column or one for all, joined with `|`; nested by `row`."""
@@ -119,11 +123,13 @@ class Reader:
 
     def recorded(self) -> Identity | None:
         """The identity of the topic in force, as recorded; None where the pipeline is not known."""
-        return Topics(self.home, self.config.pipeline, self.config.table.name).recorded()
+        with self._own_errors():
+            return Topics(self.home, self.config.pipeline, self.config.table.name).recorded()
 
     def generation(self) -> int:
         """The generation of the topic in force; 0 where the pipeline is not known."""
-        return Topics(self.home, self.config.pipeline, self.config.table.name).in_force()
+        with self._own_errors():
+            return Topics(self.home, self.config.pipeline, self.config.table.name).in_force()
 
     def follower(self) -> Follower:
         """The target table beside the contract."""
@@ -133,11 +139,16 @@ class Reader:
         """The id's columns as quoted identifiers."""
         return [quote_identifier(name) for name in self.contract.id]
 
+    def refuse_without_table(self) -> None:
+        """Raise NothingLoaded where the pipeline's table is not there: its first load is to come."""
+        if not self.columns():
+            raise nothing_there(self.config.warehouse.file)
+
     def columns(self) -> list[str]:
         """The contract's columns as quoted identifiers, but for those that come with the next batch."""
         if self._columns is None:
-            present = self.home.execute(statement("warehouse/columns"), [self.config.table.name]).fetchall()
-            in_table = {quote_identifier(name) for name, _ in present}
+            present = self._fetched(statement("warehouse/columns"), [self.config.table.name])
+            in_table = {quote_identifier(row["column_name"]) for row in present}
             self._columns = [name for name, _ in self.contract.ddl() if name in in_table]
         return self._columns
 
@@ -151,6 +162,7 @@ def fetched(result: duckdb.DuckDBPyConnection) -> list[Row]:
 def score_rows(config: Config) -> Iterator[Row]:
     """The rows of the target table, contract columns only, for `loader score`."""
     with Reader(config) as reader:
+        reader.refuse_without_table()
         sql = statement("read/score_rows", table=config.table.name, columns=reader.columns())
         for batch in reader.home.execute(sql).to_arrow_reader(50_000):
             yield from batch.to_pylist()

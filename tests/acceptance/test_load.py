@@ -25,6 +25,7 @@ from tests.pipelines import (
 from tests.servers import topics
 from tests.servers.command import Cli, Running
 from tests.servers.kafka import free_ports
+from tests.servers.topics import Message
 
 SMALL_BATCHES = ("--set", "batch.records=1000")
 MANY = 20_000  # with small batches enough for seconds
@@ -135,11 +136,12 @@ def test_a_signal_ends_a_load_between_batches(pipeline: Pipeline, number: int, c
     assert pipeline.check(records) == story.expected
 
 
+@pytest.mark.parametrize("stop", ["500ms", "0s"])
 @pytest.mark.fault(4)
-def test_a_batch_that_takes_too_long_is_discarded(pipeline: Pipeline, tmp_path: Path) -> None:
+def test_a_batch_that_takes_too_long_is_discarded(pipeline: Pipeline, tmp_path: Path, stop: str) -> None:
     """After limits.stop the process ends without the batch; the warehouse is as it was before it."""
     send(pipeline, tell(1_000, seed=6))
-    running = asleep_before_commit(pipeline, tmp_path, "--set", "limits.stop=500ms")
+    running = asleep_before_commit(pipeline, tmp_path, "--set", f"limits.stop={stop}")
     running.process.terminate()
     assert running.wait(timeout=4).code == 143
     assert pipeline.batches() == 0
@@ -425,6 +427,21 @@ def test_relative_paths_belong_to_the_configuration(pipeline: Pipeline, tmp_path
 
 
 # a DuckDB file has one writer
+
+
+@pytest.mark.fault(21)
+def test_partitions_that_were_added_wait(pipeline: Pipeline) -> None:
+    """`status` counts what stands in them before a load has seen them."""
+    send(pipeline, tell(100, seed=24))
+    assert pipeline("load").code == 0
+    topics.add_partitions(pipeline.bootstrap, pipeline.topic, 4)
+    new = [Message(order(9_000 + number), partition=3) for number in range(7)]
+    topics.produce(pipeline.bootstrap, pipeline.topic, new)
+    status = pipeline("status").json
+    assert status["lag"] == 7
+    assert [row["committed"] for row in status["partitions"] if row["partition"] == 3] == [0]
+    assert pipeline("load").json["loaded"] == 7
+    assert pipeline("status").json["lag"] == 0
 
 
 @pytest.mark.fault(8, 50)

@@ -10,11 +10,11 @@ import duckdb
 import pytest
 
 from loader.config import Config
-from loader.errors import ActionNeeded, ConfigError, WarehouseBusy
+from loader.errors import ActionNeeded, ConfigError, NothingLoaded, WarehouseBusy
 from loader.model import Identity
 from loader.warehouse.export import Wanted, export
 from loader.warehouse.question import answer
-from loader.warehouse.reading import Reader
+from loader.warehouse.reading import Reader, score_rows
 from loader.warehouse.refresh import refresh
 from loader.warehouse.replacing import MARK, replaced
 from loader.warehouse.store import DuckWarehouse
@@ -151,6 +151,18 @@ def test_an_analytic_is_exported_with_its_parameters(loaded: Config, tmp_path: P
     with pytest.raises(ActionNeeded, match="--param"):
         export(loaded, Wanted("one_day", target, "csv"))
     assert target.exists()
+
+
+def test_before_its_first_load_a_pipeline_has_nothing(loaded: Config, tmp_path: Path) -> None:
+    """Another pipeline made the warehouse: export, score and trace say that this one has loaded nothing."""
+    other = loaded.model_copy(deep=True)
+    object.__setattr__(other, "pipeline", "other")
+    object.__setattr__(other.table, "name", "others")
+    with pytest.raises(NothingLoaded):
+        export(other, Wanted("", tmp_path / "x.parquet", "parquet"))
+    with pytest.raises(NothingLoaded):
+        list(score_rows(other))
+    assert not (tmp_path / "x.parquet").exists()
 
 
 def test_a_folder_of_others_is_never_replaced(loaded: Config, tmp_path: Path) -> None:

@@ -116,6 +116,12 @@ REFUSED = (
         ("SELECT (SELECT count(*) FROM sqlite_scan('{folder}/other.sqlite', 't'))", OUTSIDE),
         ("DESCRIBE SELECT * FROM sqlite_scan('{folder}/other.sqlite', 't')", OUTSIDE),
         ("EXPLAIN ANALYZE SELECT * FROM sqlite_scan('{folder}/other.sqlite', 't')", OUTSIDE),
+        (
+            " -- x\nEXPLAIN ANALYZE FROM sqlite_scan('{folder}/other.sqlite', 't') UNION ALL\nSELECT 1",
+            READS,
+        ),
+        ("/* EXPLAIN */ EXPLAIN ANALYZE SELECT * FROM sqlite_scan('{folder}/other.sqlite', 't')", READS),
+        ("EXPLAIN -- x\nANALYZE SELECT * FROM sqlite_scan('{folder}/other.sqlite', 't')", READS),
         ("SELECT * FROM sqlite_query('__ducklake_metadata_lake', 'SELECT 1')", OUTSIDE),
         ("SELECT * FROM sqlite_attach('{folder}/other.sqlite')", OUTSIDE),
         ("SELECT * FROM query('SELECT * FROM sqlite_scan(''{folder}/other.sqlite'', ''t'')')", OUTSIDE),
@@ -260,6 +266,7 @@ def test_the_process_has_no_secret_in_its_environment(monkeypatch: pytest.Monkey
     monkeypatch.setenv("LOADER__KAFKA__CLIENT__SASL_PASSWORD", "hunter2")
     with Asker() as asker:
         process = psutil.Process(asker._process.pid)
+        _until(process.cmdline)  # it is a process of its own before it is another program
         assert "hunter2" not in str(process.environ())
         assert process.cmdline()[1:] == ["-m", "loader.warehouse.asked"]
 

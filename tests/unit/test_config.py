@@ -140,6 +140,14 @@ def test_files_of_the_client_lie_beside_the_configuration(tmp_path: Path) -> Non
     }
 
 
+def test_the_home_of_nobody_is_a_mistake(tmp_path: Path) -> None:
+    """`~name` of a user who is not there, in a path or a reference: one line."""
+    with pytest.raises(ConfigError, match="there is no such user"):
+        _ = load(tmp_path, "warehouse.path=~nobody-of-this-name/x.duckdb").warehouse.file
+    text = SMALL + '[kafka.client]\n"sasl.password" = { file = "~nobody-of-this-name/pw" }\n'
+    assert "there is no such user" in mistakes(tmp_path, text=text)[0]
+
+
 def test_a_duckdb_file_can_be_published(tmp_path: Path) -> None:
     """FILE.duckdb is the other kind of warehouse, and only it has a published copy."""
     config = load(tmp_path, "warehouse.path=x.duckdb", "warehouse.publish=copy.duckdb")

@@ -103,6 +103,19 @@ def test_the_answer_key_says_where_every_record_ends(tmp_path: Path) -> None:
     ]
 
 
+def test_what_cannot_be_made_leaves_the_old_file(tmp_path: Path) -> None:
+    """Too few records for the faults, a negative seed, the key in the dataset's place: nothing is written."""
+    file = tmp_path / "orders.jsonl"
+    file.write_text("old")
+    with pytest.raises(ConfigError):
+        write(GenerateOptions(10, faults={"duplicates": 0.99}), file)
+    with pytest.raises(ConfigError, match="is the dataset itself"):
+        write(GenerateOptions(10), file, tmp_path / "." / "orders.jsonl")
+    with pytest.raises(ConfigError, match="-1 is negative"):
+        GenerateOptions(10, seed=-1)
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]
+
+
 def test_the_answer_key_can_be_written_alone(tmp_path: Path) -> None:
     """An answer key without a dataset is the same file."""
     written = write(OPTIONS, tmp_path / "orders.jsonl")

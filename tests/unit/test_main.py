@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -136,6 +138,26 @@ def test_init_writes_the_file_that_the_other_verbs_read(
     assert run(capsys, "init", "--example")[0] == 0
     assert [path.name for path in tmp_path.iterdir()] == ["ours.toml"]
     assert run(capsys, "check")[0] == 0
+
+
+def test_an_interruption_inside_duckdb_is_no_bug(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What Ctrl-C raises there comes out as another error: 130 all the same, and no file of a traceback."""
+
+    def init(*_: object, **__: object) -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+        except KeyboardInterrupt:
+            raise RuntimeError("Query interrupted") from None
+
+    monkeypatch.setattr(module, "app", init)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        assert run(capsys, "init") == (130, "", "")
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_an_interrupted_verb_tells_programs(failing: Any, capsys: pytest.CaptureFixture[str]) -> None:

@@ -52,6 +52,7 @@ def test_numbers_along_the_axis_are_in_their_order() -> None:
     [
         (pa.table({"a": ["x"], "b": ["y"]}), "no column to draw"),
         (pa.table({"a": ["x"], "b": pa.array([None], pa.int64())}), "nothing to draw"),
+        (pa.table({"a": ["x", "y"], "b": [float("inf"), float("nan")]}), "nothing to draw"),
         (REVENUE.slice(0, 0), "nothing to draw"),
         (pa.table([[1], [2]], names=["a", "a"]), "same name"),
     ],

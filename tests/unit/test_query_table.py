@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
+from decimal import Decimal
 
 import pyarrow as pa
 import pytest
 
+from loader.cli.cells import cells
 from loader.cli.context import Context
-from loader.cli.query import fitting, table
+from loader.cli.query import answer, fitting, table
+from loader.errors import ActionNeeded
 
 WIDE = pa.table({f"column_{n}": ["x" * 30] for n in range(12)} | {"last": [7]})
 
@@ -69,3 +72,40 @@ def test_a_plan_is_drawn(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines == ["┌──┐", "│\\x1b │"]
     lines, _ = shown(capsys, pa.table({"note": ["two\nlines"]}))
     assert "two\\nlines" in lines[3]
+
+
+SPAN = pa.month_day_nano_interval()
+ODD = pa.table(
+    {
+        "map": pa.array([[("k", Decimal("1.5"))], [], None], pa.map_(pa.string(), pa.decimal128(3, 1))),
+        "nested": pa.array(
+            [{"a": [[(1, "x")]]}, {"a": []}, None],
+            pa.struct({"a": pa.list_(pa.map_(pa.int32(), pa.string()))}),
+        ),
+        "span": pa.array([(14, 3, 14_405_500_000_000), (-3, -1, 0), (0, 0, -10_799_000_000_000)], SPAN),
+        "none": pa.array([(0, 0, 0), None, (0, 1, 1_000)], SPAN),
+    }
+)
+
+
+def test_maps_are_objects_and_intervals_are_texts() -> None:
+    """Also where they stand inside of others; an interval is written as DuckDB writes it."""
+    assert [cells(column) for column in ODD.columns] == [
+        [{"k": "1.5"}, {}, None],
+        [{"a": [{"1": "x"}]}, {"a": []}, None],
+        ["1 year 2 months 3 days 04:00:05.5", "-3 months -1 day", "-02:59:59"],
+        ["00:00:00", None, "1 day 00:00:00.000001"],
+    ]
+
+
+def test_no_type_of_duckdb_ends_a_format(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    """CSV has texts for what Arrow cannot write itself; what Parquet cannot hold is said, with the way on."""
+    answer(Context(), ODD, "csv")
+    lines = capsysbinary.readouterr().out.decode().splitlines()
+    assert (
+        lines[1]
+        == '''"{""k"": ""1.5""}","{""a"": [{""1"": ""x""}]}","1 year 2 months 3 days 04:00:05.5","00:00:00"'''
+    )
+    with pytest.raises(ActionNeeded, match="Parquet has no such type") as refused:
+        answer(Context(), ODD, "parquet")
+    assert "CAST" in refused.value.hint

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -127,6 +128,18 @@ def test_a_failure_ends_nothing_and_75_is_tried_again() -> None:
         (1, None), (75, 5.0), 5.0, (0, None), (75, 5.0), 5.0, (75, 15.0), 15.0, (75, None),
     ]  # fmt: skip
     assert [told for told in script.told if isinstance(told, str)] == ["take", "give"] * 6
+
+
+def test_a_folder_out_of_reach_ends_no_schedule() -> None:
+    """As if the job had ended with 75: told, tried again after the pauses, then at the next time."""
+
+    class Away(Script):
+        def take(self, *_: object) -> int | None:
+            raise OSError(errno.EROFS, "Read-only file system", "/srv/lake")
+
+    script = Away([job()] * 2, [])
+    conduct(script, script, script.start, (script,), pauses=(5.0,))
+    assert [told for told in script.told if not isinstance(told, str)] == [(75, 5.0), 5.0, (75, None)] * 2
 
 
 def test_a_stop_ends_the_pause_before_another_try() -> None:

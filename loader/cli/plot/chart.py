@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -82,4 +83,6 @@ def _text(value: Any) -> str:
 
 
 def _number(value: Any) -> float | None:
-    return None if value is None else float(value)
+    """What can be drawn of a value: neither NULL nor NaN nor an infinity."""
+    number = None if value is None else float(value)
+    return number if number is not None and math.isfinite(number) else None

@@ -82,7 +82,8 @@ def _value(name: str, entry: dict[str, Any]) -> Iterator[tuple[str, object]]:
 
     text = entry[name]
     long = text is not None and len(text) > LONGEST
-    yield name, f"{text[:LONGEST]}… ({len(text):,} characters; --raw has all)" if long else _or_none(text)
+    way = "--raw" if name == "value" else "--json"  # --raw gives the bytes as they came
+    yield name, f"{text[:LONGEST]}… ({len(text):,} characters; {way} has all)" if long else _or_none(text)
     if text is not None:
         raw = base64.b64decode(entry[f"{name}_base64"])
         if raw != text.encode() or not text.replace("\n", "").isprintable():

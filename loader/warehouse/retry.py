@@ -103,7 +103,7 @@ def patiently(change: Callable[[], T], sleep: Sleep) -> T:
             LOG.info("another writer was first, trying again: %s", reason)
             sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311 - jitter, not a secret
     message = f"other writers changed the warehouse {TRIES} times in a row"
-    raise FenceLost(message, hint="run the same command again")
+    raise FenceLost(message, hint="run the same command again while no loader runs")
 
 
 def _nothing_to_confirm() -> None:

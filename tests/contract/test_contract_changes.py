@@ -402,11 +402,12 @@ def test_a_table_made_by_hand_is_followed_too(tmp_path: Path, kind: str) -> None
     sent = [order(1), order(2), order(3)]
     assert lab.load(worker, *sent) == Totals(consumed=3, loaded=1, duplicates=1, quarantined=1)
     assert lab.load(worker, *sent) == Totals(consumed=3, duplicates=2, quarantined=1)
-    said = "order_id: same id as a row that the loader did not write, other content"
+    assert lab.types()["amount"] == "DECIMAL(18,2)"
+    lab.close()
     with Reader(lab.config()) as reader:
         entries = reader.of_wanted("read/quarantine_list", Wanted(), most=10)
+    said = "order_id: same id as a row that the loader did not write, other content"
     assert [json.loads(entry["reasons"])[0]["message"] for entry in entries] == [said, said]
-    assert lab.types()["amount"] == "DECIMAL(18,2)"
 
 
 def test_an_optional_column_without_null_may_become_required(lab: Lab) -> None:

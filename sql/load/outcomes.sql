@@ -3,7 +3,10 @@
 CREATE OR REPLACE TABLE {{ outcomes }} AS
 SELECT
     s._partition, s._offset,
-    CASE WHEN s._skip THEN 'skipped' WHEN r.reasons IS NOT NULL THEN 'open' WHEN v.verdict = 'twin' THEN 'duplicate' ELSE 'loaded' END AS state,
+    CASE
+        WHEN s._skip THEN 'skipped' WHEN r.reasons IS NOT NULL THEN 'open'
+        WHEN v.verdict IN ('twin', 'kept_first') THEN 'duplicate' ELSE 'loaded'
+    END AS state,
     {{ id_text }} AS id,
     r.reasons,
     {{ batch }}::BIGINT AS batch

@@ -211,6 +211,19 @@ def test_a_twin_becomes_a_duplicate_and_a_conflict_stays(bench: Bench) -> None:
     assert bench.totals() == (7, 1, 1, 5, 0)
 
 
+def test_a_conflict_is_settled_as_a_duplicate_where_the_first_is_kept(bench: Bench) -> None:
+    """With `on_conflict = "keep_first"` a retry counts a record that differs as a duplicate that differs."""
+    folder, kind = bench.config.warehouse.file.parent, bench.config.warehouse.kind
+    keeping = Bench(make_config(folder, kind, table={"on_conflict": "keep_first"}))
+    result = keeping.retry(Wanted(reason="conflict"))
+    assert (result.totals.duplicates, result.totals.loaded) == (1, 0)
+    assert bench.states()[5] == "duplicate"
+    assert bench.rows('SELECT "offset", first_offset, differs, batch FROM lake.loader.duplicates') == [
+        (5, 0, True, result.batches[0])
+    ]
+    assert bench.totals() == (7, 1, 1, 5, 0)
+
+
 def test_two_entries_with_one_id_are_one_row(bench: Bench) -> None:
     """Inside a retry the first position wins, as inside a batch."""
     bench.edit(2, order(9))

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 AT_ONCE = 50_000  # entries or duplicates that one piece removes, about
-BATCHES = 5_000  # whose spans one piece folds
+BATCHES = 5_000  # whose spans one piece folds; more where a rewind has undone more
 SLACK = 0.1  # of an age, a day at most: so much older something must be before anything is done
 DAY = 86_400.0
 NOTHING: Row = {"records": 0, "upto": 0, "oldest": None}

@@ -24,7 +24,7 @@ from loader.warehouse.rewind import Undo
 from loader.warehouse.store import DuckWarehouse
 from loader.warehouse.verify import checks
 from loader.warehouse.wanted import Wanted
-from tests.contract.test_rewind import LENGTH, PARTITIONS, Story, taken, told
+from tests.contract.test_rewind import LENGTH, PARTITIONS, Log, Story, taken, told
 from tests.making import KINDS, ORDER_COLUMNS, make_config, order
 
 DAY = 86_400
@@ -171,6 +171,35 @@ def test_a_rewind_stops_at_what_retention_removed(tmp_path: Path, kind: str, ago
     with closing(DuckWarehouse(story.config)) as warehouse:
         warehouse.commit(warehouse.split(warehouse.stage(taken(log, {0: 60, 1: 1}, {0: 70, 1: 1}))))
     assert story.table() == before
+
+
+@pytest.mark.parametrize("place", [0, 15])
+def test_spans_are_folded_behind_a_rewind_that_undid_more_than_a_piece_holds(
+    tmp_path: Path, ago: Clock, monkeypatch: pytest.MonkeyPatch, place: int
+) -> None:
+    """A piece that would end among undone batches goes on to the first end behind them."""
+    monkeypatch.setattr("loader.warehouse.retention.BATCHES", 3)
+    log: Log = {0: [order(number) for number in range(80)], 1: []}
+    story = Story(kept(tmp_path, "duckdb", spans="30d"), log)
+    ago(90)
+    by_tens(story, 0, 70)
+    story.rewind({0: place})
+    by_tens(story, place, 70)
+    ago(0)
+    by_tens(story, 70, 80)
+    before = numbers(story)
+    assert maintain(story.config)["folded_batches"] == 7 + 1 + len(range(place, 70, 10))
+    assert numbers(story) == before
+    ends = "SELECT begin_offset, end_offset FROM lake.loader.folded WHERE pipeline = 'orders'"
+    assert story.ask(ends) == [(0, 70)]
+
+
+def by_tens(story: Story, begin: int, end: int) -> None:
+    """Load a range of partition 0 in batches of ten records."""
+    with closing(DuckWarehouse(story.config)) as warehouse:
+        for at in range(begin, end, 10):
+            taken_on = taken(story.log, {0: at, 1: 0}, {0: min(at + 10, end), 1: 0})
+            warehouse.commit(warehouse.split(warehouse.stage(taken_on)))
 
 
 @pytest.mark.parametrize("kind", ["duckdb"])

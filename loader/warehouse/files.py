@@ -70,9 +70,10 @@ def seal_new_file(path: Path, root: Path | None = None) -> None:
 
 
 def remove_file(path: Path) -> None:
-    """Remove a file and its seal, if they are there."""
+    """Remove a file, and with a Parquet file its seal, if they are there; another name of it has none."""
     path.unlink(missing_ok=True)
-    path.with_suffix(SEAL).unlink(missing_ok=True)
+    if path.suffix == ".parquet":
+        path.with_suffix(SEAL).unlink(missing_ok=True)
 
 
 def is_as_written(path: Path) -> bool | None:

@@ -15,7 +15,8 @@ from loader.model import Identity
 from loader.runs import ended_run, now
 from loader.warehouse.attach import connect
 from loader.warehouse.change import changes
-from loader.warehouse.files import lonely_seals
+from loader.warehouse.durable import SECOND
+from loader.warehouse.files import is_as_written, lonely_seals
 from loader.warehouse.history import record
 from loader.warehouse.maintenance import Maintenance
 from loader.warehouse.owners import claim, other_owners
@@ -161,6 +162,22 @@ def test_what_a_kill_left_goes_after_its_time(tmp_path: Path) -> None:
     assert maintain(config)[2]["orphans"] == len(orphans)
     assert not any(file.exists() for file in orphans)
     assert (folder / "mine.parquet").exists()
+    sound(config)
+
+
+def test_a_second_name_that_a_kill_left_goes_without_the_seal_of_its_file(tmp_path: Path) -> None:
+    """A kill behind COMMIT leaves it beside a file that the catalogue names, which keeps its checksum."""
+    config = make_config(tmp_path)
+    prepared(config, load)
+    maintain(config)
+    made = list((config.warehouse.data_path / "main").rglob("ducklake-*.parquet"))
+    second = [file.with_suffix(SECOND) for file in made]
+    for file, name in zip(made, second, strict=True):
+        name.hardlink_to(file)
+    age(config, 25 * 3600)
+    assert maintain(config)[2]["orphans"] == len(made) > 0
+    assert not any(name.exists() for name in second)
+    assert [is_as_written(file) for file in made] == [True] * len(made)
     sound(config)
 
 

@@ -15,6 +15,7 @@ from loader.warehouse.files import is_as_written
 from loader.warehouse.reading import Reader
 
 SHOWN = 3  # findings that a failed check names
+WHOLE, UNSEALED = "whole", "without a checksum"  # how a sound file is
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ def guarded(reader: Reader, name: str, check: Callable[[], Check]) -> Check:
     """A check that cannot be carried out has failed: what cannot be read is not proved."""
     try:
         return check()
-    except LoaderError as error:
+    except (LoaderError, OSError) as error:
         reader.begin_again()
         return Check(name, "failed", str(error))
 
@@ -113,23 +114,31 @@ def _files(reader: Reader) -> Check:
         reader.of_table("read/read_all")
         return Check("files", "ok", "every block of the table can be read")
     named = _named_files(reader)
-    missing = [name for name in named if not Path(name).is_file()]
-    if missing:
-        return verdict("files", [{"missing": name} for name in missing], "")
-    whole = {name: is_as_written(Path(name)) for name in named}
-    if changed := [name for name, as_written in whole.items() if as_written is False]:
-        return verdict("files", [{"changed since it was written": name} for name in changed], "")
+    states = [_state(name) for name in named]
+    if wrong := [{state: name} for state, name in states if state not in (WHOLE, UNSEALED)]:
+        return verdict("files", wrong, "")
     if named:
         reader.rows("read/file_rows", files=named)
     reader.of_table("read/read_all")
     (old,) = (row["files"] for row in reader.rows("read/old_files"))
     unknown = len(_unknown_files(reader, set(named))) - old
     notes = [f"{counted(len(named), 'files')} exist{'s' * (len(named) == 1)} and can be read"]
-    unsealed = sum(as_written is None for as_written in whole.values())
-    notes += [f"{unsealed} without a checksum"] if unsealed else []
+    unsealed = sum(state == UNSEALED for state, _ in states)
+    notes += [f"{unsealed} {UNSEALED}"] if unsealed else []
     notes += [f"{old} old ones are kept for snapshots and readers"] if old else []
     notes += [f"{unknown} without a name (a batch under way, or left by a kill)"] if unknown > 0 else []
     return Check("files", "ok", "; ".join(notes))
+
+
+def _state(name: str) -> tuple[str, str]:
+    """How a file that the catalogue names is, and its name; where the seal cannot be read, the seal's."""
+    try:
+        if not Path(name).is_file():
+            return "missing", name
+        as_written = is_as_written(Path(name))
+    except OSError as error:
+        return f"cannot be read ({error.strerror})", str(error.filename or name)
+    return {True: WHOLE, None: UNSEALED, False: "changed since it was written"}[as_written], name
 
 
 def _named_files(reader: Reader) -> list[str]:

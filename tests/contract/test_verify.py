@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import random
 from collections.abc import Callable
 from contextlib import closing
@@ -120,6 +121,34 @@ def test_a_lost_or_broken_file_is_found(tmp_path: Path) -> None:
     assert verdicts(config)["files"].status == "ok"
     assert "1 without a checksum" in verdicts(config)["files"].detail
     assert "1 without a name" in verdicts(config)["files"].detail
+
+
+@pytest.mark.parametrize(
+    ("failing", "failure"),
+    [
+        ("is_as_written", OSError(errno.EIO, "Input/output error")),
+        ("is_as_written", PermissionError(errno.EACCES, "Permission denied", "{file}")),
+        ("_unknown_files", OSError(errno.EIO, "Input/output error", "{file}")),
+    ],
+)
+def test_a_file_that_cannot_be_read_fails_its_check(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str, failure: OSError
+) -> None:
+    """An error of the disk or of rights is a failed check that names the file; the others are carried out."""
+    config = make_config(tmp_path, "ducklake")
+    begin(config, Identity("cluster", "orders", "topic-id", 1), {0: 0})
+    with closing(DuckWarehouse(config)) as warehouse:
+        warehouse.commit(warehouse.split(warehouse.stage(batch((0, 0, [order(n) for n in range(100)])))))
+    (file,) = (config.warehouse.data_path / "main").rglob("*.parquet")
+
+    def fail(*_: object) -> None:
+        raise type(failure)(failure.errno, failure.strerror, failure.filename and str(file))
+
+    monkeypatch.setattr(f"loader.warehouse.verify.{failing}", fail)
+    found = verdicts(config)
+    assert {name for name, check in found.items() if check.status == "failed"} == {"files"}
+    assert str(file) in found["files"].detail
+    assert str(failure.strerror) in found["files"].detail
 
 
 FLIPS = 8  # of each file: the first and the last byte, and some between

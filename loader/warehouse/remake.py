@@ -44,7 +44,8 @@ class Remaker:
     ) -> list[Remade]:
         """The tables as they are at the head `seen`; with places, without the rows that go there.
 
-        Nothing where no row goes. Raises HeadMoved when it is another head, and as `Rederiver.anew`.
+        Nothing where no row goes. Raises HeadMoved when it is another head, WarehouseMismatch where rows
+        go and the tables are others than we know, and as `Rederiver.anew`.
         """
         of = self.splitter
         maker = Rederiver(self.cursor, of.pipeline, of.table, of.contract, places, self.former)
@@ -52,6 +53,8 @@ class Remaker:
             if one(self.cursor.execute(statement("load/head"))) != seen:
                 message = f"the head is not {seen} any more"
                 raise HeadMoved(message)
+            if places:
+                self.deriver.at(seen)
             since = maker.first_undone() if places else None
             if places and since is None:
                 return []

@@ -328,6 +328,24 @@ def test_who_derives_otherwise_does_not_write(tmp_path: Path) -> None:
     DuckWarehouse(configured(tmp_path, "ducklake")).close()
 
 
+def test_a_rewind_by_an_older_configuration_is_refused(tmp_path: Path) -> None:
+    """Tables that a rebuild has made since it was opened would keep what is removed: nothing is undone."""
+    told = Told(tmp_path, "ducklake", MINUTES)
+    told.load(*(order(n, 60 * n) for n in range(4)))
+    told.close()
+    config = configured(tmp_path, "ducklake", MINUTES, ALERTS | {"table": "more"})
+    with closing(Undo(told.config)) as undo:
+        with closing(Rebuild(config)) as rebuild:
+            rebuild.rebuild(rebuild.wanted(["more"])[0])
+        with pytest.raises(WarehouseMismatch, match=r"no \[\[derive\]\] makes it") as refused:
+            undo.rewind({0: 2}, lambda *_: None)
+        assert refused.value.hint == "loader rebuild --drop more"
+    told.config = config
+    assert told.ask("SELECT count(*) FROM lake.orders") == [(4,)]
+    told.rewind(2)
+    told.verify()
+
+
 def test_a_derive_file_may_be_laid_out_anew(tmp_path: Path) -> None:
     """Comments, white space and the case of keywords are no other SELECT; a number in it is one."""
     file = tmp_path / "own.sql"

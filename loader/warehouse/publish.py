@@ -6,6 +6,7 @@ is closed in the process that holds it, so opening the file here would unlock it
 
 from __future__ import annotations
 
+import glob
 import logging
 import os
 import subprocess
@@ -28,6 +29,7 @@ def publish(cursor: duckdb.DuckDBPyConnection, file: Path, copy: Path) -> None:
     """
     cursor.execute(statement("warehouse/checkpoint"))
     make_folder(copy.parent)
+    _remove_left(copy)
     temporary = Path(f"{copy}.{os.getpid()}.new")
     done = subprocess.run(["cp", "--", str(file), str(temporary)], capture_output=True, check=False)  # noqa: S603, S607 - fixed program, own paths
     if done.returncode:
@@ -36,6 +38,13 @@ def publish(cursor: duckdb.DuckDBPyConnection, file: Path, copy: Path) -> None:
     sync_new_file(temporary)
     temporary.replace(copy)
     sync_new_file(copy)
+
+
+def _remove_left(copy: Path) -> None:
+    """Remove what killed processes had copied: only one process holds the file, and so publishes it."""
+    for file in copy.parent.glob(f"{glob.escape(copy.name)}.*.new"):
+        if file.name.removeprefix(f"{copy.name}.").removesuffix(".new").isdigit():
+            file.unlink(missing_ok=True)
 
 
 class Publisher:

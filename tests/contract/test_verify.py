@@ -230,6 +230,16 @@ def test_what_came_last_is_published_while_nothing_comes(
                 assert bool(copy.table("orders")) is published
 
 
+def test_copies_that_killed_publishers_left_are_removed(tmp_path: Path) -> None:
+    """Whoever holds the file is the only one to publish it; other files beside the copy stay."""
+    config = make_config(tmp_path, "duckdb", warehouse={"publish": "copy[1].duckdb"})
+    left, others = "copy[1].duckdb.4194305.new", ["copy[1].duckdb.mine.new", "copy1.duckdb.7.new"]
+    for name in (left, *others):
+        (tmp_path / name).touch()
+    DuckWarehouse(config).close()
+    assert {path.name for path in tmp_path.glob("copy*")} == {"copy[1].duckdb", *others}
+
+
 def test_a_warehouse_of_another_version_is_refused_at_once(loaded: Config) -> None:
     """Its control tables are not ours: one line, exit code 1, and nothing is changed."""
     with connect(loaded.warehouse) as home:

@@ -1,17 +1,20 @@
 """Files that DuckLake writes itself, in compaction and flush: durable before COMMIT, and never lost by it.
 
 DuckLake syncs nothing, and removes what it wrote when COMMIT fails, also when the commit takes effect
-later. So each of its new files gets a second name until the outcome is known.
+later. So each of its new files gets a second name until the outcome is known. Which of them are the
+transaction's own it does not tell before COMMIT: a file that another lake writes into the same folder
+meanwhile is treated alike, and what we name is ours alone, so that neither takes it from the other.
 """
 
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from loader.warehouse.files import seal_new_file
+from loader.warehouse.files import is_whole, seal_new_file
 from loader.warehouse.transaction import CommitFailed
 
 SECOND = ".keep"
@@ -21,13 +24,15 @@ OWN = "ducklake-*.parquet"  # how DuckLake names its files; ours are loader-*.pa
 @contextmanager
 def kept_files(data: Path | None) -> Iterator[Callable[[], None]]:
     """Around a transaction; the function it gives is to be called just before COMMIT. No effect for None."""
-    before, kept = _files(data), list[Path]()
+    before, kept = _files(data), dict[Path, Path]()
+    ending = f".{secrets.token_hex(4)}{SECOND}"
 
     def keep() -> None:
         for file in _files(data) - before:
             with suppress(FileNotFoundError):  # another writer's, gone again
-                seal_new_file(file, data.parent if data else None)
-                kept.append(_second_name(file))
+                if is_whole(file):  # else another lake is still writing it
+                    seal_new_file(file, data.parent if data else None)
+                    kept[file] = _second_name(file, ending)
 
     try:
         yield keep
@@ -35,7 +40,7 @@ def kept_files(data: Path | None) -> Iterator[Callable[[], None]]:
         _put_back(kept)
         raise
     finally:
-        for name in kept:
+        for name in kept.values():
             name.unlink(missing_ok=True)
 
 
@@ -43,14 +48,13 @@ def _files(data: Path | None) -> set[Path]:
     return set(data.rglob(OWN)) if data else set()
 
 
-def _second_name(file: Path) -> Path:
-    name = file.with_suffix(SECOND)
+def _second_name(file: Path, ending: str) -> Path:
+    name = file.with_suffix(ending)
     os.link(file, name)
     return name
 
 
-def _put_back(names: list[Path]) -> None:
-    for name in names:
-        file = name.with_suffix(".parquet")
-        if not file.exists():
+def _put_back(kept: dict[Path, Path]) -> None:
+    for file, name in kept.items():
+        with suppress(FileExistsError):
             os.link(name, file)

@@ -21,6 +21,7 @@ LOG = logging.getLogger("loader.warehouse")
 LOCK_SECONDS = 10.0  # a commit of a large batch takes about two
 LOCK_LOOK = 0.005
 SEAL = ".crc"  # what a seal's name ends in, in place of the file's .parquet
+PARQUET = b"PAR1"  # what a Parquet file begins and ends with
 PIECE = 1 << 20  # bytes that are read at once
 _DURABLE: set[Path] = set()  # folders whose names this process has synced
 
@@ -67,6 +68,16 @@ def seal_new_file(path: Path, root: Path | None = None) -> None:
     """
     path.with_suffix(SEAL).write_text(_checksum(path))
     sync_new_file(path, root)
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a Parquet file is written to its end: footer, length of the footer, mark. Raises OSError."""
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - 8))
+        end = file.read()
+    footer = int.from_bytes(end[:4], "little")
+    return end[4:] == PARQUET and footer <= size - len(end) - len(PARQUET)
 
 
 def remove_file(path: Path) -> None:

@@ -1,6 +1,8 @@
 -- Where each record of a span that was read again ended, and whether with the right content.
--- A row that a retry made of an edited record is not what was sent: its content is not compared; nor is that of a
--- retried one whose entry retention has removed. What it removed is in no place, before the last that it removed.
+-- What another contract has made of a record is not judged: the content of its row, the id of a duplicate, and whether
+-- a tombstone, which leaves no trace where it is skipped, may be in no place.
+-- A row or duplicate that a retry made of an edited record is not what was sent: its content is not compared; nor is
+-- that of a retried one whose entry retention has removed. What it removed is in no place, before the last of it.
 -- Input: {{ staging }} (the records parsed anew), relation {{ chunk }} (as they came), the
 -- digest {{ contract }} of the contract that parsed them.
 -- Parameters: pipeline, generation, partition, begin, end.
@@ -18,9 +20,22 @@ refused AS (
         AND "offset" >= $begin AND "offset" < $end
 ),
 repeated AS (
-    SELECT * FROM lake.loader.duplicates
-    WHERE pipeline = $pipeline AND generation = $generation AND partition = $partition
-        AND "offset" >= $begin AND "offset" < $end
+    SELECT d.*, b.contract = {{ contract | text }} AS is_ours, b.kind = 'retry' AS is_retried
+    FROM lake.loader.duplicates AS d
+    LEFT JOIN lake.loader.batches AS b ON b.pipeline = d.pipeline AND b.batch = d.batch
+    WHERE d.pipeline = $pipeline AND d.generation = $generation AND d.partition = $partition
+        AND d."offset" >= $begin AND d."offset" < $end
+),
+-- where another contract has skipped records; of what retention has folded nobody knows which one it was
+skipping AS (
+    SELECT s.begin_offset, s.end_offset
+    FROM lake.loader.spans AS s
+    JOIN lake.loader.batches AS b ON b.pipeline = s.pipeline AND b.batch = s.batch
+    WHERE s.pipeline = $pipeline AND s.generation = $generation AND s.partition = $partition
+        AND s.voided_by IS NULL AND s.skipped > 0 AND b.contract <> {{ contract | text }}
+    UNION ALL
+    SELECT begin_offset, end_offset FROM lake.loader.folded
+    WHERE pipeline = $pipeline AND generation = $generation AND partition = $partition AND skipped > 0
 ),
 removed AS (
     SELECT max(end_offset) AS floor
@@ -30,12 +45,14 @@ removed AS (
 found AS (
     SELECT s._partition AS partition, s._offset AS "offset",
         (t._offset IS NOT NULL)::INTEGER + (d."offset" IS NOT NULL)::INTEGER
-            + coalesce(q.state IN ('open', 'dropped', 'skipped'), s._skip)::INTEGER AS places,
+            + coalesce(
+                q.state IN ('open', 'dropped', 'skipped'), s._skip AND NOT coalesce(t.is_retried, d.is_retried, false)
+            )::INTEGER AS places,
         CASE
             WHEN t._offset IS NOT NULL THEN 'loaded'
             WHEN d."offset" IS NOT NULL THEN 'duplicates'
             WHEN q.state IN ('open', 'dropped') THEN 'quarantined'
-            WHEN coalesce(q.state = 'skipped', s._skip) THEN 'skipped'
+            WHEN coalesce(q.state = 'skipped', s._skip OR c.value IS NULL AND s._offset < k.end_offset) THEN 'skipped'
             WHEN s._offset < (SELECT floor FROM removed) THEN 'removed by retention'
             ELSE 'nowhere'
         END AS place,
@@ -44,14 +61,14 @@ found AS (
                 THEN 'is in quarantine with other bytes'
             WHEN t._offset IS NOT NULL AND t._kafka_time IS DISTINCT FROM s._kafka_time
                 THEN 'was loaded with another Kafka time'
-            WHEN t.is_retried AND q."offset" IS NULL THEN NULL
+            WHEN coalesce(t.is_retried, d.is_retried) AND q."offset" IS NULL THEN NULL
             WHEN t._offset IS NOT NULL AND q.edited IS NULL AND t.is_ours AND s._reasons IS NOT NULL
                 THEN 'was loaded, but the contract refuses it'
             WHEN t._offset IS NOT NULL AND q.edited IS NULL AND t.is_ours THEN nullif(concat_ws(', '
                 {%- for column in columns %},
                 CASE WHEN t.{{ column }} IS DISTINCT FROM s.{{ column }} THEN {{ column | text }} END
                 {%- endfor %}), '')
-            WHEN d."offset" IS NOT NULL AND q.edited IS NULL AND d.id IS DISTINCT FROM {{ id_text }}
+            WHEN d.is_ours AND q.edited IS NULL AND d.id IS DISTINCT FROM {{ id_text }}
                 AND s._reasons IS NULL THEN 'is a duplicate with another id'
         END AS wrong
     FROM {{ staging }} AS s
@@ -59,6 +76,7 @@ found AS (
     LEFT JOIN loaded AS t ON t._offset = s._offset
     LEFT JOIN refused AS q ON q."offset" = s._offset
     LEFT JOIN repeated AS d ON d."offset" = s._offset
+    ASOF LEFT JOIN skipping AS k ON k.begin_offset <= s._offset
 ),
 judged AS (
     SELECT *, CASE

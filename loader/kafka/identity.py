@@ -137,6 +137,8 @@ class Broker:
 
     def is_compacted(self) -> bool:
         """Whether old records of the topic may vanish one by one. Raises as `identity`."""
+        if self._embedded:
+            return False
         resource = ConfigResource(ConfigResource.Type.TOPIC, self.topic)
         found = self._asked(lambda: self._result(self._admin.describe_configs([resource])[resource]))
         return "compact" in str(found["cleanup.policy"].value)

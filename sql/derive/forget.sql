@@ -1,2 +1,3 @@
--- Forget a derived table. Parameters: pipeline, table.
-DELETE FROM lake.loader.derived WHERE pipeline = ? AND name = ?;
+-- Forget how a derived table is made: it is dropped. The row stays, without a digest, for its mark: what was sent must not
+-- be sent again when the table returns. Parameters: pipeline, table.
+UPDATE lake.loader.derived SET digest = '' WHERE pipeline = ? AND name = ?;

@@ -1,7 +1,7 @@
--- Another pipeline that has a table of this name. Parameters: table (twice), pipeline. Output: pipeline.
+-- Another pipeline that has a table of this name; not one that has dropped it. Parameters: table (twice), pipeline. Output: pipeline.
 SELECT pipeline
 FROM (
-    SELECT pipeline, name FROM lake.loader.derived
+    SELECT pipeline, name FROM lake.loader.derived WHERE digest <> ''
     UNION ALL
     SELECT pipeline, target FROM lake.loader.topics
 )

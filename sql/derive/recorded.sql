@@ -1,2 +1,3 @@
--- The derived tables of the pipeline as they were made. Parameters: pipeline. Output: table, digest.
-SELECT name, digest FROM lake.loader.derived WHERE pipeline = ? ORDER BY name;
+-- The derived tables of the pipeline as they were made, without those that were dropped. Parameters: pipeline.
+-- Output: table, digest.
+SELECT name, digest FROM lake.loader.derived WHERE pipeline = ? AND digest <> '' ORDER BY name;

@@ -19,6 +19,8 @@ from loader.errors import ActionNeeded, ConfigError, HeadMoved, WarehouseMismatc
 from loader.model import Identity
 from loader.warehouse import split
 from loader.warehouse.attach import connect
+from loader.warehouse.change import changes
+from loader.warehouse.outbox import Outbox
 from loader.warehouse.quarantine import Quarantine
 from loader.warehouse.reading import Reader
 from loader.warehouse.rebuild import Rebuild
@@ -255,6 +257,51 @@ def test_a_rewind_undoes_what_was_derived_and_sends_nothing_twice(told: Told) ->
     assert told.ask("SELECT count(*) FROM lake.alerts") == [(2,)]
     assert told.ask("SELECT * FROM lake.loader.outbox ORDER BY ALL") == queued
     told.verify()
+
+
+def waiting(config: Config, *, upto: int = 0) -> list[int]:
+    """What waits in the outbox of the alerts: their numbers of the head. `upto` is marked as sent before."""
+    with changes(config) as home:
+        outbox = Outbox(home, config.pipeline)
+        if upto:
+            outbox.mark("alerts", upto)
+        return [row.seq for rows in outbox.unsent("alerts") for row in rows]
+
+
+def test_what_was_sent_is_not_sent_again_when_a_dropped_table_returns(told: Told) -> None:
+    """The mark stays: what waited when the table was dropped still waits, and what is new comes after it."""
+    told.load(*(order(n, n) for n in range(5)))
+    told.load(*(order(n, 86_400 * 3 + n) for n in range(6, 11)))
+    first, second = waiting(told.close().config)
+    assert waiting(told.config, upto=first) == [second]
+    without = configured(told.config.warehouse.file.parent, told.config.warehouse.kind, MINUTES)
+    with closing(Rebuild(without)) as rebuild:
+        rebuild.drop("alerts")
+        assert rebuild.known() == {"minutes"}
+    with Reader(without) as reader:
+        assert [row["name"] for row in reader.of_pipeline("read/derived")] == ["minutes"]
+    DuckWarehouse(without).close()
+    with closing(Rebuild(told.config)) as rebuild:
+        rebuild.rebuild(rebuild.wanted(["alerts"])[0])
+    assert waiting(told.config) == [second]
+    assert waiting(told.config, upto=second) == []
+    told.load(*(order(n, 86_400 * 6 + n) for n in range(11, 16)))
+    assert len(waiting(told.close().config)) == 1
+    told.verify()
+
+
+def test_another_pipeline_may_take_the_name_of_a_dropped_table(told: Told) -> None:
+    """Before, it belongs to the pipeline that derives it."""
+    told.load(order(1))
+    table, folder = {"name": "others", "columns": COLUMNS}, told.close().config.warehouse.file.parent
+    other = make_config(folder, told.config.warehouse.kind, pipeline="other", table=table, derive=[ALERTS])
+    with pytest.raises(WarehouseMismatch, match="belongs to the pipeline orders"):
+        DuckWarehouse(other)
+    with closing(Rebuild(told.config)) as rebuild:
+        rebuild.drop("alerts")
+    DuckWarehouse(other).close()
+    with closing(Rebuild(told.config)) as rebuild, pytest.raises(WarehouseMismatch, match="pipeline other"):
+        rebuild.rebuild(rebuild.wanted(["alerts"])[0])
 
 
 def json_list(numbers: range) -> str:

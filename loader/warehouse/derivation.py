@@ -56,6 +56,11 @@ class Derivation:
         """Its columns as quoted identifiers, without _batch."""
         return [quote_identifier(name) for name, _ in self.columns]
 
+    @property
+    def id(self) -> str:
+        """What a row of the relation `r` is known by in the outbox, as an expression."""
+        return statement("derive/id", key=self.key)
+
 
 def derivations(config: Config, contract: Contract) -> tuple[Derivation, ...]:
     """The derived tables of a configuration. Raises ConfigError with what is wrong with each."""

@@ -164,7 +164,7 @@ class Deriver:
             return Derived(derivation, name, count, outgoing, 0)
         columns = derivation.quoted
         facts = {"pipeline": self._pipeline, "table": derivation.table, "seq": seen + 1}
-        rows = statement("derive/outgoing", rows=name, key=derivation.key, columns=columns, **facts)
+        rows = statement("derive/outgoing", rows=name, id=derivation.id, columns=columns, **facts)
         self._cursor.execute(statement("derive/keep_result", name=outgoing, rows=rows))
         return Derived(derivation, name, count, outgoing, self._count(outgoing))
 

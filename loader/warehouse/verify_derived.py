@@ -50,7 +50,7 @@ def _as_configured(reader: Reader, wanted: tuple[Derivation, ...], known: list[R
 
 def _unqueued(reader: Reader, derivation: Derivation) -> list[Row]:
     parameters = {"pipeline": reader.config.pipeline, "name": derivation.table}
-    names = {"table": derivation.table, "key": derivation.key}
+    names = {"table": derivation.table, "id": derivation.id}
     rows = reader.rows("read/unqueued", parameters, **names)
     return [{"table": derivation.table, "not in the outbox": row["id"]} for row in rows]
 

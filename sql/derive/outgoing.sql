@@ -1,10 +1,10 @@
--- What is to be sent of new rows: those whose key was never in the outbox. Input: {{ rows }}, the quoted key columns.
--- Output: the columns of loader.outbox; the id is the key's values joined with |, the payload the row as JSON.
+-- What is to be sent of new rows: those whose key was never in the outbox. Input: {{ rows }}, and the expression derive/id.
+-- Output: the columns of loader.outbox; the payload is the row as JSON.
 SELECT d.*
 FROM (
     SELECT
         {{ pipeline | text }} AS pipeline, {{ table | text }} AS name,
-        concat_ws('|', {% for column in key %}{{ ', ' if not loop.first }}coalesce(CAST(r.{{ column }} AS VARCHAR), ''){% endfor %}) AS id,
+        {{ id }} AS id,
         r._batch AS batch, {{ seq }}::BIGINT AS seq,
         CAST(to_json(struct_pack({% for column in columns %}{{ ', ' if not loop.first }}{{ column }} := r.{{ column }}{% endfor %})) AS VARCHAR) AS payload
     FROM {{ rows }} AS r

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from loader.config import Config
 from loader.errors import ActionNeeded, ConfigError, HeadMoved, WarehouseMismatch
 from loader.model import Identity
+from loader.statements import statement
 from loader.warehouse import split
 from loader.warehouse.attach import connect
 from loader.warehouse.change import changes
@@ -302,6 +304,36 @@ def test_another_pipeline_may_take_the_name_of_a_dropped_table(told: Told) -> No
     DuckWarehouse(other).close()
     with closing(Rebuild(told.config)) as rebuild, pytest.raises(WarehouseMismatch, match="pipeline other"):
         rebuild.rebuild(rebuild.wanted(["alerts"])[0])
+
+
+PARTS = st.one_of(st.none(), st.sampled_from(["", "|", "\\", "N", "\\N", "||"]), st.text("a|\\N", max_size=3))
+
+
+@given(rows=st.sets(st.tuples(PARTS, PARTS), max_size=30), both=st.booleans())
+def test_different_keys_have_different_ids(rows: set[tuple[str | None, str | None]], *, both: bool) -> None:
+    """Whatever stands in their values; the id of a key of one value is that value, where it has no |."""
+    key = ["a", "b"] if both else ["a"]
+    sql = f"SELECT {statement('derive/id', key=key)} FROM (VALUES (?::VARCHAR, ?::VARCHAR)) AS r (a, b)"
+    ids = {row: duckdb.execute(sql, row).fetchall()[0][0] for row in rows}
+    assert len(set(ids.values())) == len(rows if both else {a for a, _ in rows})
+    for row, id_ in ids.items():
+        if not any(value is None or set(value) & set("|\\") for value in row[: len(key)]):
+            assert id_ == "|".join(str(value) for value in row[: len(key)])
+        if not both and row[0] is not None and "|" not in row[0]:
+            assert id_ == row[0]
+
+
+def test_keys_that_look_alike_are_sent_each(tmp_path: Path) -> None:
+    """In one batch and in two: the outbox has them all, and no id twice."""
+    pairs = [("a|b", "c"), ("a", "b|c"), ("a", None), ("a", "")]
+    (tmp_path / "own.sql").write_text("SELECT currency, action FROM new GROUP BY ALL")
+    own = {**ALERTS, "sql": str(tmp_path / "own.sql"), "key": ["currency", "action"]}
+    told = Told(tmp_path, "duckdb", own)
+    orders = [order(n, currency=a, action=b) for n, (a, b) in enumerate(pairs)]
+    told.load(orders[0], orders[2])
+    told.load(*orders[1:])
+    assert told.ask("SELECT count(*), count(DISTINCT id) FROM lake.loader.outbox") == [(4, 4)]
+    told.verify()
 
 
 def json_list(numbers: range) -> str:

@@ -54,6 +54,11 @@ def _second_name(file: Path, ending: str) -> Path:
     return name
 
 
+def first_name(name: Path) -> Path:
+    """The file that a second name was given to."""
+    return name.with_name(f"{name.name.split('.', 1)[0]}.parquet")
+
+
 def _put_back(kept: dict[Path, Path]) -> None:
     for file, name in kept.items():
         with suppress(FileExistsError):

@@ -22,7 +22,7 @@ from loader.plural import counted
 from loader.runs import now
 from loader.statements import statement
 from loader.warehouse.change import Changes, own_errors
-from loader.warehouse.durable import SECOND
+from loader.warehouse.durable import SECOND, first_name
 from loader.warehouse.files import lonely_seals, remove_file
 from loader.warehouse.owners import other_owners
 from loader.warehouse.reading import fetched
@@ -203,6 +203,7 @@ class Maintenance:
             )
             return
         with own_errors(self.changes.address), self.changes.turn():
+            self._bring_back(data)
             found = self._found_orphans(data)
             for file in found:
                 remove_file(file)
@@ -210,6 +211,18 @@ class Maintenance:
         self._add("orphans", len(found))
         if found:
             yield f"{counted(len(found), 'files')} left by a kill deleted"
+
+    def _bring_back(self, data: Path) -> None:
+        """Link a file that the catalogue names to its name again, where only a second name is left of it.
+
+        DuckLake has removed it because COMMIT failed, the commit took effect, and a kill came before we knew.
+        """
+        left = [name for name in data.rglob(f"*{SECOND}") if not first_name(name).exists()]
+        named = self._all_named() if left else set()
+        for name in left:
+            if os.path.realpath(file := first_name(name)) in named:
+                os.link(name, file)
+                LOG.warning("%s: is there again, a kill had left it under another name only", file)
 
     def _sweep_seals(self, data: Path) -> None:
         """Delete the seals of files that are gone; a young one may belong to a file that comes back."""
@@ -225,13 +238,16 @@ class Maintenance:
         rows = self._call("maintain/orphans", before=before.isoformat())
         found = [Path(value) for row in rows for value in row.values()]
         kept = [path for path in data.rglob(f"*{SECOND}") if path.stat().st_mtime < before.timestamp()]
-        named = {
-            os.path.realpath(name) for table in self._rows("read/lake_tables") for name in self._named(table)
-        }
+        named = self._all_named()
         if wrong := [path for path in found if os.path.realpath(path) in named]:
             LOG.warning("%s: the catalogue names this file by another path; no orphan is deleted", wrong[0])
             return []
         return [path for path in (*found, *kept) if path.name.startswith(OURS)]
+
+    def _all_named(self) -> set[str]:
+        """The real paths of all files that the catalogue names."""
+        tables = self._rows("read/lake_tables")
+        return {os.path.realpath(name) for table in tables for name in self._named(table)}
 
     def _named(self, table: dict[str, Any]) -> Iterator[str]:
         names = {"table": table["table_name"], "schema": table["schema_name"]}

@@ -106,6 +106,21 @@ def test_a_deleted_file_takes_its_seal_with_it(tmp_path: Path) -> None:
     sound(config)
 
 
+def test_a_file_of_which_a_kill_left_only_the_second_name_comes_back(tmp_path: Path) -> None:
+    """The catalogue names it: COMMIT had failed for DuckLake, which removed it, and had taken effect."""
+    config = make_config(tmp_path)
+    prepared(config, load)
+    maintain(config)
+    (merged,) = (config.warehouse.data_path / "main" / "orders").glob("ducklake-*.parquet")
+    left = merged.with_suffix(".0a1b2c3d.keep")
+    merged.rename(left)
+    age(config, 49 * 3600)
+    maintain(config)
+    assert merged.exists()
+    sound(config)
+    assert not left.exists()
+
+
 def test_a_seal_that_another_worker_sweeps_first_is_no_trouble(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,10 +9,12 @@ COPY constraints.txt /tmp/constraints.txt
 COPY --from=build /wheels /tmp/wheels
 RUN pip install --no-cache-dir -c /tmp/constraints.txt /tmp/wheels/*.whl \
     && rm -r /tmp/wheels /tmp/constraints.txt \
-    && useradd --create-home --uid 10001 loader \
+    && groupadd --gid 10001 loader \
+    && useradd --create-home --uid 10001 --gid 10001 loader \
     && install --directory --owner loader --group loader /data /data/config /data/samples /data/warehouse
 COPY --chown=loader:loader config/ /data/config/
-USER loader
+# By number: Kubernetes cannot see that a name is not root's.
+USER 10001:10001
 WORKDIR /data
 # A path in a config file is relative to the folder of that file: ../warehouse is /data/warehouse.
 ENV LOADER_CONFIG=/data/config/orders.toml PYTHONUNBUFFERED=1

@@ -7,7 +7,8 @@ at once, whatever its `retries`.
 from __future__ import annotations
 
 import subprocess
-from datetime import UTC, datetime, timedelta
+import sys
+from datetime import datetime, timedelta, timezone
 
 from airflow.decorators import dag, task
 from airflow.exceptions import AirflowException, AirflowFailException
@@ -18,7 +19,11 @@ FOR_A_PERSON = (1, 2, 3)
 
 def run_loader(*words: str) -> None:
     """Run a verb; its log lines become those of the task."""
-    code = subprocess.run([*COMMAND, *words], check=False).returncode
+    command = [*COMMAND, *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        for line in process.stdout or ():
+            sys.stdout.write(line)  # what a child writes by itself is not in the log of the task
+    code = process.returncode
     if code in FOR_A_PERSON:
         raise AirflowFailException(f"loader {words[0]}: exit code {code}, running again changes nothing")
     if code:
@@ -26,7 +31,7 @@ def run_loader(*words: str) -> None:
 
 
 DEFAULTS = {"retries": 3, "retry_delay": timedelta(minutes=1)}
-BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+BEGIN = datetime(2026, 1, 1, tzinfo=timezone.utc)  # noqa: UP017 - Airflow's older Pythons
 
 
 @dag(schedule="*/5 * * * *", start_date=BEGIN, catchup=False, max_active_runs=1, default_args=DEFAULTS)

@@ -14,7 +14,21 @@ if TYPE_CHECKING:
 
 MOUNTS = Path("/proc/mounts")
 VOLATILE = frozenset({"tmpfs", "ramfs"})
-SHARED = frozenset({"nfs", "nfs4", "cifs", "smb3", "fuse.sshfs", "9p", "afs", "glusterfs", "ceph"})
+SHARED = frozenset(
+    {
+        "nfs",
+        "nfs4",
+        "cifs",
+        "smb3",
+        "fuse.sshfs",
+        "9p",
+        "afs",
+        "autofs",
+        "ceph",
+        "fuse.ceph-fuse",
+        "fuse.glusterfs",
+    }
+)
 
 KILLS = ("tests/crash/test_kill_points.py", "tests/chaos/test_chaos.py")
 WRITERS = ("tests/contract/test_warehouse.py", "tests/acceptance/test_groups.py")
@@ -52,7 +66,7 @@ def promised(config: Config, system: str) -> list[Guarantee]:
             "Kafka is told afterwards",
             shown_by=KILLS,
         ),
-        _fenced(config),
+        _fenced(config, system),
         _deduplicated(config),
         Guarantee(
             "nothing lost in silence",
@@ -69,14 +83,7 @@ def promised(config: Config, system: str) -> list[Guarantee]:
         *_derived(config),
         _readers(config),
         _durable(config, system),
-        Guarantee(
-            "several workers",
-            holds=config.warehouse.kind == "ducklake",
-            why="workers of one group share the partitions of one lake"
-            if config.warehouse.kind == "ducklake"
-            else "a DuckDB file has one writer; the second one ends with exit code 75",
-            shown_by=("tests/acceptance/test_groups.py",),
-        ),
+        _several(config, system),
     ]
 
 
@@ -91,7 +98,24 @@ def _deduplicated(config: Config) -> Guarantee:
     return Guarantee("deduplicated", holds=True, why=why, shown_by=shown_by)
 
 
-def _fenced(config: Config) -> Guarantee:
+def _several(config: Config, system: str) -> Guarantee:
+    name, shown_by = "several workers", ("tests/acceptance/test_groups.py",)
+    if config.warehouse.kind == "duckdb":
+        why = "a DuckDB file has one writer; the second one ends with exit code 75"
+        return Guarantee(name, holds=False, why=why, shown_by=shown_by)
+    if system in SHARED:
+        return Guarantee(name, holds=False, why=_on_a_share(config, system))
+    why = "workers of one group, on this machine, share the partitions of one lake"
+    return Guarantee(name, holds=True, why=why, shown_by=shown_by)
+
+
+def _on_a_share(config: Config, system: str) -> str:
+    return f"{config.warehouse.file} lies on {system}, where file locks and fsync cannot be relied on"
+
+
+def _fenced(config: Config, system: str) -> Guarantee:
+    if system in SHARED:
+        return Guarantee("fenced", holds=False, why=_on_a_share(config, system))
     why = "a commit is refused unless head and offsets are those that its batch was made from"
     if config.warehouse.kind == "duckdb":
         why += "; DuckDB locks the file besides"
@@ -130,8 +154,7 @@ def _durable(config: Config, system: str) -> Guarantee:
     if system in VOLATILE:
         return Guarantee(name, holds=False, why=f"{config.warehouse.file} lies on {system}, in memory")
     if system in SHARED:
-        why = f"{config.warehouse.file} lies on {system}, where file locks and fsync cannot be relied on"
-        return Guarantee(name, holds=False, why=why)
+        return Guarantee(name, holds=False, why=_on_a_share(config, system))
     why = "new files and their folders are synced before COMMIT, and so is COMMIT"
     return Guarantee(name, holds=True, why=why, shown_by=("tests/crash/test_syscalls.py",))
 
@@ -144,8 +167,10 @@ def file_system(file: Path, mounts: Path = MOUNTS) -> str:
         return ""
     whole = file.resolve()
     points = [(line.split(" ")[1].replace("\\040", " "), line.split(" ")[2]) for line in lines]
-    holding = [(len(point), kind) for point, kind in points if whole.is_relative_to(point)]
-    return max(holding, default=(0, ""), key=lambda found: found[0])[1]
+    holding = [
+        (len(point), at, kind) for at, (point, kind) in enumerate(points) if whole.is_relative_to(point)
+    ]
+    return max(holding, default=(0, 0, ""))[2]  # of two mounts on one place the later one is on top
 
 
 def _print(context: Context, found: list[Guarantee]) -> None:

@@ -70,6 +70,9 @@ def init(
 
 def _example() -> str:
     text = (shipped("config") / "orders.toml").read_text()
+    text = text.replace(
+        "beside this folder. Every key: config/example.toml", "in this folder. Every key: loader check --json"
+    )
     return text.replace('"ducklake:sqlite:../', '"ducklake:sqlite:').replace('"../', '"')
 
 

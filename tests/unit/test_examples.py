@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from datetime import UTC
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -86,8 +87,13 @@ def test_the_crontab_lines_run_verbs() -> None:
 
 
 def test_the_cron_job_never_overlaps_and_knows_the_exit_codes() -> None:
-    """Forbid; fail on 1, 2 and 3; count 75, and so try again."""
-    job = yaml.safe_load((EXAMPLES / "cronjob.yaml").read_text())
+    """Forbid; fail on 1, 2 and 3; count 75, and so try again. Files stay few: upkeep has a job too."""
+    jobs = list(yaml.safe_load_all((EXAMPLES / "cronjob.yaml").read_text()))
+    assert [cron_job(job) for job in jobs] == ["load", "maintain"]
+
+
+def cron_job(job: dict[str, Any]) -> str:
+    """The verb of a job that is as it should be."""
     assert (job["apiVersion"], job["kind"]) == ("batch/v1", "CronJob")
     assert job["spec"]["concurrencyPolicy"] == "Forbid"
     assert parse(job["spec"]["schedule"])
@@ -104,8 +110,11 @@ def test_the_cron_job_never_overlaps_and_knows_the_exit_codes() -> None:
     }
     assert pod["terminationGracePeriodSeconds"] > 8
     assert {mount["name"] for mount in container["volumeMounts"]} == {v["name"] for v in pod["volumes"]}
-    assert accepted(container["args"]) == "load"
     assert container["image"] in (DOCS.parent / "docker-compose.yml").read_text()
+    user = re.findall(r"^USER (\d+):(\d+)$", (DOCS.parent / "Dockerfile").read_text(), re.MULTILINE)
+    wanted = pod["securityContext"]
+    assert user == [(str(wanted["runAsUser"]), str(wanted["fsGroup"]))]
+    return accepted(container["args"])
 
 
 class AirflowException(Exception):
@@ -122,9 +131,12 @@ class AirflowFailException(AirflowException):
      (75, AirflowException), (-9, AirflowException)],
 )  # fmt: skip
 def test_airflow_tries_again_only_what_may_help(
-    monkeypatch: pytest.MonkeyPatch, code: int, raised: type[Exception] | None
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    code: int,
+    raised: type[Exception] | None,
 ) -> None:
-    """The tasks run verbs that exist; 1, 2 and 3 raise what Airflow does not try again."""
+    """The log has what the loader says; verbs exist; 1, 2 and 3 raise what Airflow does not try again."""
     ran: list[list[str]] = []
     dags: list[dict[str, Any]] = []
     errors: list[type[Exception]] = []
@@ -154,14 +166,15 @@ def test_airflow_tries_again_only_what_may_help(
         vars(module).update(content)
         monkeypatch.setitem(sys.modules, name, module)
 
-    def run(words: list[str], **_: object) -> SimpleNamespace:
+    def popen(words: list[str], **_: object) -> Any:
         ran.append(words)
-        return SimpleNamespace(returncode=code)
+        return nullcontext(SimpleNamespace(returncode=code, stdout=["error: orders: why\n"]))
 
-    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr(subprocess, "Popen", popen)
     runpy.run_path(str(EXAMPLES / "airflow_dag.py"))
     assert [accepted(words[1:]) for words in ran] == ["load", "maintain"]
     assert errors == ([raised] * 2 if raised else [])
+    assert capsys.readouterr().out == "error: orders: why\n" * 2
     for facts in dags:
         assert (facts["max_active_runs"], facts["catchup"]) == (1, False)
         assert parse(facts["schedule"])

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from loader.config import Config
 
 BUG, INTERRUPTED = 70, 130
+IN_DUCKDB = "Query interrupted"  # the RuntimeError that a KeyboardInterrupt becomes there
 
 
 @dataclass
@@ -32,19 +33,21 @@ def noted(config: Config, job: str) -> Iterator[Note]:
     note, started = Note({}), now()
     try:
         yield note
-    except LoaderError as error:
-        note.result, note.exit_code = {"outcome": "error", "error": error.as_json()}, error.exit_code
-        raise
-    except KeyboardInterrupt:
-        words = {"message": "interrupted"}
-        note.result, note.exit_code = {"outcome": "error", "error": words}, INTERRUPTED
-        raise
-    except Exception as error:
-        words = {"message": redacted(f"unexpected {type(error).__name__}: {error}")}
-        note.result, note.exit_code = {"outcome": "error", "error": words}, BUG
+    except (Exception, KeyboardInterrupt) as error:
+        words, note.exit_code = _ended(error)
+        note.result = {"outcome": "error", "error": words}
         raise
     finally:
         _write(config, ended_run(job, "command", started, note.exit_code, note.result))
+
+
+def _ended(error: BaseException) -> tuple[dict[str, Any], int]:
+    """What the history says of an error, and the exit code."""
+    if isinstance(error, LoaderError):
+        return error.as_json(), error.exit_code
+    if isinstance(error, KeyboardInterrupt) or str(error) == IN_DUCKDB:
+        return {"message": "interrupted"}, INTERRUPTED
+    return {"message": redacted(f"unexpected {type(error).__name__}: {error}")}, BUG
 
 
 def _write(config: Config, run: Any) -> None:

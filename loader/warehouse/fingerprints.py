@@ -23,6 +23,7 @@ MOST_FULL = 0.7
 SLOT = 6  # bytes
 FIRST_ROOM = 1_000_000  # ids of the first table; each further one has room for as many as all before it
 ABSENT = -1
+ANYWHERE = 0  # the tag of what was added with different ones
 _HALF = np.uint64(32)
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)  # 2**64 divided by the golden ratio: makes any hash's high bits good
 
@@ -57,17 +58,20 @@ class Fingerprints:
             tags[left] = table.find(hashes[left])
         return tags
 
-    def add(self, hashes: Hashes, tags: npt.NDArray[np.uint16]) -> None:
-        """Add hashes with their tags; one that is there keeps its tag. Raises OSError (disk full)."""
+    def add(self, hashes: Hashes, tags: npt.NDArray[np.uint16], *, first_stays: bool = True) -> None:
+        """Add hashes with their tags. One that is there keeps its tag, or is ANYWHERE if the new one differs.
+
+        Raises OSError (disk full).
+        """
         for table in self._tables[:-1]:
-            new = table.find(hashes) == ABSENT
+            new = ~table.meet(hashes, tags, first_stays=first_stays)
             hashes, tags = hashes[new], tags[new]
         while len(hashes):
             room = self._tables[-1].room
             if room <= 0:
                 self._grow(sum(table.most for table in self._tables))
                 continue
-            self._tables[-1].add(hashes[:room], tags[:room])
+            self._tables[-1].add(hashes[:room], tags[:room], first_stays=first_stays)
             hashes, tags = hashes[room:], tags[room:]
 
     def _grow(self, ids: int) -> None:
@@ -100,24 +104,48 @@ class _Table:
 
     def find(self, hashes: Hashes) -> Tags:
         found = np.full(len(hashes), ABSENT, np.int32)
+        slots = self._seek(hashes)
+        there = np.flatnonzero(slots != ABSENT)
+        found[there] = self._tags[slots[there]]
+        return found
+
+    def meet(
+        self, hashes: Hashes, tags: npt.NDArray[np.uint16], *, first_stays: bool
+    ) -> npt.NDArray[np.bool_]:
+        """Which of the hashes are here; what becomes of their tags as in `Fingerprints.add`."""
+        slots = self._seek(hashes)
+        here: npt.NDArray[np.bool_] = slots != ABSENT
+        if not first_stays:
+            self._disagree(slots[here], tags[here])
+        return here
+
+    def _disagree(self, slots: npt.NDArray[np.int64], tags: npt.NDArray[np.uint16]) -> None:
+        self._tags[slots[self._tags[slots] != tags]] = ANYWHERE
+
+    def _seek(self, hashes: Hashes) -> npt.NDArray[np.int64]:
+        """The slot of each hash, ABSENT where it has none."""
+        found = np.full(len(hashes), ABSENT, np.int64)
         slots, prints = self._places(hashes)
         asked = np.arange(len(hashes))
         while len(asked):
             there = self._prints[slots]
             same = np.flatnonzero(there == prints)
-            found[asked[same]] = self._tags[slots[same]]
+            found[asked[same]] = slots[same]
             on = np.flatnonzero((there != 0) & (there != prints))
             asked, prints, slots = asked[on], prints[on], self._next(slots[on])
         return found
 
-    def add(self, hashes: Hashes, tags: npt.NDArray[np.uint16]) -> None:
+    def add(self, hashes: Hashes, tags: npt.NDArray[np.uint16], *, first_stays: bool) -> None:
         slots, prints = self._places(hashes)
         while len(slots):
             free = np.flatnonzero(self._prints[slots] == 0)
             self._prints[slots[free]] = prints[free]  # of several for one slot the last one gets it
             self._tags[slots[free]] = tags[free]
             self.count += len(free)  # a little too many, where several wanted one slot
-            on = np.flatnonzero(self._prints[slots] != prints)
+            here = self._prints[slots] == prints
+            if not first_stays:
+                self._disagree(slots[here], tags[here])
+            on = np.flatnonzero(~here)
             prints, tags, slots = prints[on], tags[on], self._next(slots[on])
 
     def _places(self, hashes: Hashes) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint32]]:

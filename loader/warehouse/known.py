@@ -85,7 +85,8 @@ class KnownIds:
         if self._set is None or self._at[0] != receipt.seq - 1:
             return
         with self._while_there_is_room():
-            self._learn(ids["hash"].to_numpy(), np.full(ids.num_rows, receipt.batch, np.int64))
+            batches = np.full(ids.num_rows, receipt.batch, np.int64)
+            self._learn(ids["hash"].to_numpy(), batches, first_stays=True)  # a twin's row stands elsewhere
         self._at = (receipt.seq, self._at[1] + 1 if self._shared else 0)
         self._rows += receipt.totals.loaded
 
@@ -129,14 +130,15 @@ class KnownIds:
         read = 0
         for found in result.to_arrow_reader(READ):
             batches = found["batch"].fill_null(0).to_numpy()
-            self._learn(found["hash"].to_numpy(), batches)
+            self._learn(found["hash"].to_numpy(), batches, first_stays=False)  # all of them are rows
             read += found.num_rows
         return read
 
-    def _learn(self, hashes: Hashes, batches: npt.NDArray[np.int64]) -> None:
+    def _learn(self, hashes: Hashes, batches: npt.NDArray[np.int64], *, first_stays: bool) -> None:
         assert self._set is not None  # noqa: S101 - only a set can learn
         known, places = np.unique(batches, return_inverse=True)
-        self._set.add(hashes, np.array([self._tag(int(batch)) for batch in known], np.uint16)[places])
+        tags = np.array([self._tag(int(batch)) for batch in known], np.uint16)[places]
+        self._set.add(hashes, tags, first_stays=first_stays)
 
     def _tag(self, batch: int) -> int:
         if batch == 0:

@@ -74,6 +74,7 @@ class Maintenance:
             raise WarehouseBusy(str(race), address=address) from race
 
     def _steps(self) -> Iterator[str]:
+        yield from self._bring_back()  # before anything reads the files
         yield from self._forget_runs()
         yield from self._retire()
         if self.changes.data is None:
@@ -203,7 +204,6 @@ class Maintenance:
             )
             return
         with own_errors(self.changes.address), self.changes.turn():
-            self._bring_back(data)
             found = self._found_orphans(data)
             for file in found:
                 remove_file(file)
@@ -212,17 +212,19 @@ class Maintenance:
         if found:
             yield f"{counted(len(found), 'files')} left by a kill deleted"
 
-    def _bring_back(self, data: Path) -> None:
+    def _bring_back(self) -> Iterator[str]:
         """Link a file that the catalogue names to its name again, where only a second name is left of it.
 
         DuckLake has removed it because COMMIT failed, the commit took effect, and a kill came before we knew.
         """
-        left = [name for name in data.rglob(f"*{SECOND}") if not first_name(name).exists()]
+        names = self.changes.data.rglob(f"*{SECOND}") if self.changes.data else ()
+        left = [name for name in names if not first_name(name).exists()]
         named = self._all_named() if left else set()
         for name in left:
             if os.path.realpath(file := first_name(name)) in named:
-                os.link(name, file)
-                LOG.warning("%s: is there again, a kill had left it under another name only", file)
+                with suppress(FileExistsError):  # another worker brings it back too
+                    os.link(name, file)
+                yield f"{file} is there again: a kill had left it under another name only"
 
     def _sweep_seals(self, data: Path) -> None:
         """Delete the seals of files that are gone; a young one may belong to a file that comes back."""

@@ -12,7 +12,7 @@ MARK = ".lake-"
 
 def claim(data: Path, catalogue: Path) -> None:
     """Leave the mark of this lake in its data folder. Raises OSError."""
-    mark = data / f"{MARK}{hashlib.sha256(str(catalogue.resolve()).encode()).hexdigest()[:12]}"
+    mark = _mark(data, catalogue)
     if mark.exists() and mark.read_text().strip():  # nothing stands in it after a full disk, or a power cut
         return
     make_folder(data)
@@ -21,6 +21,11 @@ def claim(data: Path, catalogue: Path) -> None:
 
 
 def other_owners(data: Path, catalogue: Path) -> list[str]:
-    """The catalogues of other lakes that write into this folder and still exist."""
-    found = [mark.read_text().strip() for mark in sorted(data.glob(f"{MARK}*"))]
-    return [other for other in found if other not in ("", str(catalogue.resolve())) and Path(other).exists()]
+    """The catalogues of other lakes that write into this folder and still exist; an empty mark's own name."""
+    marks = (mark for mark in sorted(data.glob(f"{MARK}*")) if mark != _mark(data, catalogue))
+    found = [(mark, mark.read_text().strip()) for mark in marks]
+    return [name or str(mark) for mark, name in found if not name or Path(name).exists()]
+
+
+def _mark(data: Path, catalogue: Path) -> Path:
+    return data / f"{MARK}{hashlib.sha256(str(catalogue.resolve()).encode()).hexdigest()[:12]}"

@@ -154,7 +154,7 @@ CREATE TABLE lake.loader.derived (
 CREATE TABLE lake.loader.outbox (
     pipeline VARCHAR NOT NULL,
     name VARCHAR NOT NULL,            -- of the derived table
-    id VARCHAR NOT NULL,              -- the values of its key, joined with |: the message's key
+    id VARCHAR NOT NULL,              -- the values of its key, as sql/derive/id.sql: the message's key
     batch BIGINT NOT NULL,            -- the batch that found it
     seq BIGINT NOT NULL,              -- the head's number of the commit that added it
     payload VARCHAR NOT NULL          -- the row as JSON: the message's value

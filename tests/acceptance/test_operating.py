@@ -31,8 +31,10 @@ def test_a_copy_beside_a_load_can_be_gone_back_to(kafka: str, topic: MakeTopic, 
     running = cli.start("run", "--set", "batch.wait=200ms", env=given)
     until(lambda: committed(running), "it loads")
     shell = Shell(cli, kafka)
-    topics.produce(kafka, name, [Message(order(number)) for number in range(300, 400)])
+    topics.produce(kafka, name, [Message(order(number)) for number in range(350, 400)])
     shell.typed(copy)
+    topics.produce(kafka, name, [Message(order(number)) for number in range(300, 350)])
+    assert "cp:" not in shell.typed(copy), "made again"
     assert (cli.folder / "backup" / "catalog.sqlite").exists()
     topics.produce(kafka, name, [Message(order(number)) for number in range(400, 500)])
     until(lambda: rows() == 500, "what came after the copy is loaded")

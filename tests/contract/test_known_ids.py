@@ -216,8 +216,8 @@ def test_without_room_the_table_is_asked(
     """A full disk where the set should grow is no fault of the load."""
     added = Fingerprints.add
 
-    def full(self: Fingerprints, *arguments: Any) -> None:
-        added(self, *arguments)
+    def full(self: Fingerprints, *arguments: Any, **more: Any) -> None:
+        added(self, *arguments, **more)
         if len(self) > 30:
             raise OSError(28, "No space left on device")
 

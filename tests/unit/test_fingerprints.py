@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loader.warehouse import fingerprints
-from loader.warehouse.fingerprints import ABSENT, Fingerprints
+from loader.warehouse.fingerprints import ABSENT, ANYWHERE, Fingerprints
 
 PLENTY = 1 << 40
 
@@ -30,15 +30,27 @@ def many(count: int, seed: int) -> fingerprints.Hashes:
     return np.random.default_rng(seed).integers(0, 2**64, count, dtype=np.uint64)
 
 
-@given(st.lists(st.sets(st.integers(0, 2**64 - 1), max_size=40), max_size=8))
-def test_what_was_added_is_found_with_its_first_tag(batches: list[set[int]]) -> None:
-    """Any hashes, 0 and neighbours included, in any order, also added again: the first tag stays."""
+@given(st.lists(st.sets(st.integers(0, 2**64 - 1), max_size=40), max_size=8), st.booleans())
+def test_what_was_added_is_found_with_its_tag(batches: list[set[int]], first_stays: bool) -> None:
+    """Any hashes, 0 and neighbours included, in any order; of two tags the first stays, or it is anywhere."""
     found = Fingerprints(PLENTY, Path("unused"))
-    first: dict[int, int] = {}
+    expected: dict[int, int] = {}
     for tag, batch in enumerate(batches, 1):
-        found.add(hashes(*batch), tagged(len(batch), tag))
-        first = dict.fromkeys(batch, tag) | first
-    assert found.find(hashes(*first)).tolist() == list(first.values())
+        for _ in range(2):
+            found.add(hashes(*batch), tagged(len(batch), tag), first_stays=first_stays)
+        known = {each: tag if each not in expected else ANYWHERE for each in batch}
+        expected = known | expected if first_stays else expected | known
+    assert found.find(hashes(*expected)).tolist() == list(expected.values())
+
+
+def test_two_tags_in_one_addition_or_in_two_tables_are_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Side by side, or when the first one stands in a table that is full."""
+    monkeypatch.setattr(fingerprints, "FIRST_ROOM", 100)
+    found = Fingerprints(PLENTY, Path("unused"))
+    found.add(hashes(5, 6, 5), np.array([1, 1, 2], np.uint16), first_stays=False)
+    found.add(many(1_000, seed=4), tagged(1_000, 3), first_stays=False)
+    found.add(hashes(6, 7), tagged(2, 9), first_stays=False)
+    assert found.find(hashes(5, 6, 7)).tolist() == [ANYWHERE, ANYWHERE, 9]
 
 
 def test_an_empty_set_knows_nothing() -> None:

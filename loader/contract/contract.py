@@ -174,7 +174,7 @@ class Contract:
         raised = {(flag.owner, flag.kind): flag.number for flag in self._flags if flag.number in numbers}
         trees, owners = Trees(), {owner for owner, _ in raised}
         columns = [each for each in enumerate(self.all_columns) if name_(each[1].name) in owners]
-        plans = [Plan(index, column, trees, self.topic) for index, column in columns]
+        plans = [Plan(index, column, trees, self.topic, self._extra) for index, column in columns]
         is_unknown = ("", "unknown") in raised
         return {
             **explain.parameters(plans, trees, self._table_checks, raised),
@@ -188,7 +188,8 @@ class Contract:
     @cached_property
     def _plans(self) -> tuple[list[Plan], Trees]:
         trees = Trees()
-        plans = [Plan(index, each, trees, self.topic) for index, each in enumerate(self.all_columns)]
+        columns = enumerate(self.all_columns)
+        plans = [Plan(index, each, trees, self.topic, self._extra) for index, each in columns]
         number_texts(plans)
         return plans, trees
 
@@ -218,6 +219,10 @@ class Contract:
     @property
     def _unknown(self) -> str:
         return "" if self.unknown_fields == "ignore" else unknown.unknown_fields(self.places, '"$text"')
+
+    @property
+    def _extra(self) -> str:
+        return unknown.left_over(self.places) if self.unknown_fields == "keep" else ""
 
     @property
     def _skip(self) -> str:

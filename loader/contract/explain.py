@@ -18,6 +18,8 @@ from loader.statements import quote_identifier as name_
 from loader.statements import quote_text as text_
 
 SHOWN = 100
+MOST_TOLD = 100  # unknown fields of a record
+TOLD_BYTES = 256 << 10  # of text that telling them parses, for each record
 """Longest offending value that a reason repeats, in characters."""
 
 Raised = Mapping[tuple[str, str], int]
@@ -59,9 +61,22 @@ def parameters(
 
 
 def unknown_reasons() -> str:
-    """The reasons of the fields in `"$unknown"`, as JSON texts with commas between."""
+    """The reasons of the fields in `"$unknown"`, as JSON texts with commas between.
+
+    Each value is another parse of the record, and their trees are kept together: of a large record that has
+    many such fields the first ones are told, and how many there are besides.
+    """
+    told = f'least({MOST_TOLD}, greatest(1, {TOLD_BYTES} // strlen("$text")))'
+    rest = f'len("$unknown") - {told}'
+    message = f"({rest}) || ' more fields are in no column of the contract'"
+    more = f"{{'column': '…', 'rule': 'unknown', 'value': CAST(NULL AS VARCHAR), 'message': {message}}}"
+    others = f"CASE WHEN {rest} > 0 THEN CAST(to_json({more}) AS VARCHAR) END"
+    return f"concat_ws(',', {_first_unknown(told)}, {others})"
+
+
+def _first_unknown(count: str) -> str:
     value = unmarked('CAST(json_extract("$text", u.pointer) AS VARCHAR)')
-    valued = f"list_transform(\"$unknown\", lambda u: {{'field': u.field, 'value': {value}}})"
+    valued = f"list_transform(\"$unknown\"[1 : {count}], lambda u: {{'field': u.field, 'value': {value}}})"
     shown = f"list_transform({valued}, lambda v: {{'field': v.field, 'value': {_shortened('v.value')}}})"
     message = "s.field || ': ' || coalesce(s.value || ' ', '') || 'is in no column of the contract'"
     reason = f"{{'column': s.field, 'rule': 'unknown', 'value': s.value, 'message': {message}}}"

@@ -17,7 +17,6 @@ from loader.contract import numbers
 from loader.contract.column import OUTSIDE, Column
 from loader.contract.inside import wrongs
 from loader.contract.trees import Trees
-from loader.contract.unknown import extra
 from loader.statements import quote_identifier as name_
 from loader.statements import quote_text as text_
 
@@ -63,7 +62,7 @@ class TableCheck:
 class Plan:
     """The expressions of one column."""
 
-    def __init__(self, index: int, column: Column, trees: Trees, topic: str = "") -> None:
+    def __init__(self, index: int, column: Column, trees: Trees, topic: str = "", extra: str = "") -> None:
         self.index = index
         self.column = column
         self.place = column.place
@@ -76,7 +75,7 @@ class Plan:
         self.checked = name_(f"$check{index}")
         self.is_sure = name_(f"$sure{index}")
         self.type_position = 0
-        self.source = self._source(trees, topic)
+        self.source = self._source(trees, topic, extra)
 
     @property
     def path(self) -> str:
@@ -93,11 +92,11 @@ class Plan:
         """Whether Kafka gives the value, typed."""
         return self.place.kind in OUTSIDE
 
-    def _source(self, trees: Trees, topic: str) -> str:
+    def _source(self, trees: Trees, topic: str, extra: str) -> str:
         if self.place.kind == "json":
             return trees.add(self.place.path, sql.structure(self.type, self.way))
         if self.place.kind == "extra":
-            return extra()
+            return extra
         if self.place.kind == "topic":
             return text_(topic)
         return name_(f"${self.place.kind}") if self.is_outside else f"TRY(decode({self.bytes}))"

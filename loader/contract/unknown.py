@@ -102,10 +102,18 @@ def _path(place: Place) -> str:
     return "$" + "".join(step if step in {EACH, ANY} else f".{path_step(step[1:])}" for step in place.steps)
 
 
-def extra() -> str:
-    """The JSON text of an object with the fields that no column takes, or takes in part; whole, sorted."""
+def left_over(objects: Iterable[Place]) -> str:
+    """The JSON text of an object with the fields that no column takes, or takes in part; whole, sorted.
+
+    Only of fields that are taken in part the list of unknown ones is asked: for each it would be read whole.
+    """
+    record, *below = objects
     entries = 'map_entries(from_json("$text", \'"MAP(VARCHAR, JSON)"\'))'
-    is_left = 'list_contains(list_transform("$unknown", lambda u: u.top), e.key)'
+    taken, partly = record.names, {place.steps[0][1:] for place in below}
+    asked = 'list_contains(list_transform("$unknown", lambda u: u.top), e.key)'
+    is_left = f"CASE WHEN e.key IN ({', '.join(map(text_, sorted(partly)))}) THEN {asked} ELSE {{}} END"
+    is_free = f"e.key NOT IN ({', '.join(map(text_, taken))})" if taken else "true"
+    is_left = is_left.format(is_free) if partly else is_free
     members = f"list_sort(list_filter({entries}, lambda e: {is_left}))"
     written = "CAST(to_json(e.key) AS VARCHAR) || ':' || coalesce(CAST(e.value AS VARCHAR), 'null')"
     joined = f"'{{' || array_to_string(list_transform({members}, lambda e: {written}), ',') || '}}'"

@@ -28,6 +28,7 @@ from loader.statements import quote_identifier, statement
 from loader.warehouse.relations import registered
 
 FEW, MUCH = 50_000, 16 << 20  # records in doubt, or refused, and their bytes, that one statement looks at
+AT_ONCE = 2 << 20  # bytes of text whose fields are looked at by themselves, about
 NO_IDS = pa.table({"row": pa.array([], pa.int64()), "hash": pa.array([], pa.uint64())})
 TRUST = 10_000  # one text among so many that is no JSON does not make the next batch worth a closer look
 DOUBT = "?"  # what the marks of records in doubt begin with
@@ -81,7 +82,7 @@ class Stager:
         records, staging = _exact_numbers(batch.records, contract), names(batch)["staging"]
         quick = contract.quick_parameters("chunk", staging, trusting=bool(self._trusting))
         if quick is None:
-            with registered(cursor, chunk=records):
+            with registered(cursor, chunk=self._spread(records)):
                 cursor.execute(statement("load/parse", **contract.parse_parameters("chunk", staging)))
         else:
             with registered(cursor, chunk=records):
@@ -108,9 +109,20 @@ class Stager:
         if not (marks := list(_marks(cursor, staging))):
             return
         parameters = self._contract.explain_parameters("chunk", staging, marks)
-        for some in _pieces(_marked(cursor, records, staging)):
+        much = AT_ONCE if self._contract.unknown_fields == "refuse" else MUCH
+        for some in _pieces(_marked(cursor, records, staging), much):
             with registered(cursor, chunk=some):
                 cursor.execute(statement("load/explain", **parameters))
+
+    def _spread(self, records: pa.Table) -> pa.Table:
+        """The records in chunks of a few MB, where each field of them may be looked at by itself.
+
+        DuckDB takes a chunk at a time, and what it makes of its thousands of fields is many times the text.
+        """
+        if self._contract.unknown_fields == "ignore":
+            return records
+        parts = [part for chunk in records.to_batches() for part in _parts(chunk)]
+        return pa.Table.from_batches(parts, records.schema)
 
     def close(self) -> None:
         """Close the cursor, once a batch that is being parsed is done with."""
@@ -124,6 +136,11 @@ def names(batch: Batch) -> dict[str, str]:
     """The staging tables of a batch; unique, so that two batches can be alive."""
     kinds = ("staging", "suspects", "hits", "verdicts", "refused", "outcomes")
     return {kind: f"{kind}_{batch.id}" for kind in kinds}
+
+
+def _parts(chunk: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    rows = max(1, chunk.num_rows * AT_ONCE // max(1, chunk["text"].nbytes))
+    yield from (chunk.slice(begin, rows) for begin in range(0, chunk.num_rows, rows))
 
 
 def _marks(cursor: duckdb.DuckDBPyConnection, staging: str) -> dict[str, int]:
@@ -162,12 +179,12 @@ def _masked(records: pa.Table, mask: npt.NDArray[np.bool_]) -> Iterator[pa.Recor
         begin += piece.num_rows
 
 
-def _pieces(records: pa.Table) -> Iterator[pa.Table]:
+def _pieces(records: pa.Table, much: int = MUCH) -> Iterator[pa.Table]:
     """The records, few at a time: what is dear for each of them must fit into DuckDB's memory."""
     bytes_ = np.cumsum(pc.fill_null(pc.binary_length(records["value"]), 0), dtype=np.int64)
     begin, done = 0, 0
     while begin < records.num_rows:
-        end = int(np.searchsorted(bytes_, done + MUCH, side="right"))
+        end = int(np.searchsorted(bytes_, done + much, side="right"))
         end = min(max(end, begin + 1), begin + FEW)
         yield records.slice(begin, end - begin)
         begin, done = end, int(bytes_[end - 1])

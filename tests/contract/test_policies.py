@@ -239,3 +239,34 @@ def test_without_duplicates_the_id_may_be_left_out(tmp_path: Path) -> None:
         config_from(tree, tmp_path)
     tree["table"]["duplicates"] = "off"  # type: ignore[index]
     assert config_from(tree, tmp_path).table.id == ()
+
+
+KEPT = "SELECT _extra FROM lake.orders WHERE order_id = 'ORD000007'"
+REASONS = "SELECT reasons FROM lake.loader.quarantine WHERE id = 'ORD000007'"
+
+
+@pytest.mark.parametrize("policy", ["keep", "refuse"])
+def test_records_of_thousands_of_unknown_fields_are_dealt_with(policy: str, tmp_path: Path) -> None:
+    """In bounded memory and time: kept whole, or refused with the first of the fields and their number."""
+    config = with_table(tmp_path, "duckdb", unknown_fields=policy)
+    warehouse = opened(config)
+    fields = {f"field_{number:05}": "x" * 10 for number in range(2_000)}
+    wide = [order(number, **fields) for number in range(300)]
+    one = order(999, **{f"f{number}": number for number in range(50_000)})
+    found = load(warehouse, 0, [*wide, one, order(5_000)])
+    assert (found.loaded, found.quarantined) == ((302, 0) if policy == "keep" else (1, 301))
+    warehouse.close()
+    with Reader(config) as reader:
+        if policy == "keep":
+            kept = reader.home.execute(
+                "SELECT _extra FROM lake.orders WHERE order_id = 'ORD000007'"
+            ).fetchone()
+            assert kept is not None
+            assert json.loads(kept[0]) == fields
+            return
+        [reasons] = reader.home.execute(
+            "SELECT reasons FROM lake.loader.quarantine WHERE id = 'ORD000007'"
+        ).fetchall()
+    told = [reason["message"] for reason in json.loads(reasons[0])]
+    assert told[0] == 'field_00000: "xxxxxxxxxx" is in no column of the contract'
+    assert told[-1] == f"{2_000 - (len(told) - 1)} more fields are in no column of the contract"

@@ -199,13 +199,9 @@ class Reader:
         """Stay a member of the group while there is no room: rebalances are served, nothing is read."""
         while not self._handover.wait_for_room(0.0):
             self._consumer.pause(self._consumer.assignment())
-            self._held += self._consume_held()
+            self._held = self._consume()  # gives what is held, too
             self._handover.wait_for_room(1.0)
         self._consumer.resume(self._consumer.assignment())
-
-    def _consume_held(self) -> list[Message]:
-        held, self._held = self._held, []
-        return held + self._consume()
 
     def _listen(self, *, heard: bool) -> None:
         """Raise BrokerAway or ActionNeeded when the broker is silent and does not answer either."""

@@ -85,11 +85,10 @@ def _once(job: Job, take: Callable[[], int | None], start: Callable[[Job, int], 
     begun = now()
     try:
         lock = take()
-    except OSError as error:  # the warehouse's folder is out of reach, as it would be for the job
-        ended = Ended(TEMPORARY, {"outcome": "error", "error": {"message": str(error)}})
-    else:
         if lock is None:
             return None
         begun = now()
         ended = start(job, lock)
+    except OSError as error:  # the warehouse's folder is out of reach, or no process can be started
+        ended = Ended(TEMPORARY, {"outcome": "error", "error": {"message": str(error)}})
     return ended_run(job.job, "schedule", begun, ended.exit_code, ended.result)

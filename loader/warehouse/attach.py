@@ -10,8 +10,11 @@ import errno
 import os
 import re
 import secrets
+import shutil
 import tempfile
+import time
 from contextlib import suppress
+from functools import cache
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +39,7 @@ EXTENSIONS = ("sqlite_scanner", "ducklake")
 DISK_FULL = "the disk is full; nothing of the batch was loaded"
 CHECK_PATH = "check warehouse.path and warehouse.data"
 NOTHING_LOADED = ("nothing has been loaded yet", "loader load")  # message, hint
+LEFT_AFTER = 86_400.0  # seconds
 INLINE_ROWS = 64  # target rows of a batch up to which no file is made; 5 k inlined rows cost 490 ms
 INLINE_CONTROL_ROWS = 10_000
 
@@ -87,6 +91,7 @@ def _private() -> duckdb.DuckDBPyConnection:
 
 
 def _settle_in(home: duckdb.DuckDBPyConnection, memory: int | None, threads: int) -> None:
+    _sweep()
     spill = str(spill_folder() / f"{os.getpid()}-{secrets.token_hex(4)}")
     home.execute(statement("warehouse/settings", threads=threads, memory=memory, temporary=spill))
 
@@ -96,6 +101,16 @@ def spill_folder() -> Path:
     folder = Path(tempfile.gettempdir()) / f"loader-spill-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     return folder
+
+
+@cache
+def _sweep() -> None:
+    """Once in a process: remove what killed processes have spilled and left a day ago or more."""
+    for folder in spill_folder().iterdir() if Path("/proc/self").exists() else ():
+        with suppress(OSError):  # another process sweeps too
+            process, seconds = folder.name.split("-")[0], time.time() - folder.stat().st_mtime
+            if seconds > LEFT_AFTER and not Path("/proc", process).exists():
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def spill_folders(process: int) -> list[Path]:

@@ -149,7 +149,9 @@ class KnownIds:
     def _named(self, tags: npt.NDArray[np.int32]) -> list[int] | None:
         """The batches that the tags stand for, None when they are too many or not known."""
         found = np.unique(tags)
-        if len(found) > MANY or (len(found) and found[0] == 0):
+        if not len(found):
+            return []
+        if len(found) > MANY or found[0] == 0:
             return None
         batches = list(self._places)
         return [batch for tag in found for batch in batches[tag - 1 :: TAGS]]

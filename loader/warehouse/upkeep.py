@@ -69,7 +69,7 @@ class Upkeep:
         self._since = time.monotonic()
         with own_errors(self._changes.address):
             ago = self._changes.cursor.execute(statement("maintain/last_run")).fetchone()
-        return not ago or ago[0] is None or ago[0] >= every
+        return not ago or ago[0] is None or not 0 <= ago[0] < every  # below 0: a clock was ahead then
 
     def _maintain(self) -> Iterator[str]:
         maintenance = Maintenance(self._changes, self._config)

@@ -1,2 +1,5 @@
--- The size of the refused records, in bytes. Input: {{ refused }}.
-SELECT coalesce(sum(octet_length(value) + coalesce(octet_length(key), 0)), 0)::BIGINT FROM {{ refused }} WHERE value IS NOT NULL;
+-- The size of the refused records with what is told of them, in bytes. Input: {{ refused }}.
+SELECT coalesce(sum(
+    coalesce(octet_length(value), 0) + coalesce(octet_length(key), 0) + coalesce(strlen(headers), 0) + strlen(reasons)
+), 0)::BIGINT
+FROM {{ refused }};

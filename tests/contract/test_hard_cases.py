@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import tempfile
 import threading
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ import pytest
 from loader.cli.quarantine.entry import as_json, found
 from loader.errors import ActionNeeded, Restart, WarehouseMismatch
 from loader.model import CHUNK_SCHEMA, Batch, Identity, Span, Totals, new_batch_id
-from loader.warehouse import upkeep
+from loader.warehouse import attach, upkeep
 from loader.warehouse.attach import connect
 from loader.warehouse.files import WriterLock, make_folder
 from loader.warehouse.reading import Reader
@@ -178,6 +180,20 @@ def test_a_file_in_place_of_the_folder_is_said_plainly(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
     with pytest.raises(ActionNeeded, match="File exists"):
         DuckWarehouse(make_config(tmp_path, warehouse={"path": "ducklake:sqlite:taken/catalog.sqlite"}))
+
+
+def test_what_killed_processes_have_spilled_goes_after_a_day(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not what is young, nor what belongs to a process that lives."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    old, young, alive = (attach.spill_folder() / name for name in ("999999999-aa", "999999998-bb", "1-cc"))
+    for folder in (old, young, alive):
+        folder.mkdir()
+    for folder in (old, alive):
+        os.utime(folder, (0, 0))
+    attach._sweep.__wrapped__()
+    assert [folder.exists() for folder in (old, young, alive)] == [False, True, True]
 
 
 def test_two_connections_never_spill_into_one_folder(tmp_path: Path) -> None:

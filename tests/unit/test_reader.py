@@ -105,6 +105,23 @@ def reading(*answers: list[FakeMessage] | Exception) -> Iterator[Callable[[], An
         yield lambda: handover.get(SOON)
 
 
+def test_what_came_while_it_waited_for_room_is_held_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A member that polls while the queue is full gets an event now and then: each is kept as it came."""
+    events = [FakeMessage(n, KafkaError(KafkaError._ALL_BROKERS_DOWN)) for n in range(5)]
+    consumer: Any = FakeConsumer([[event] for event in events])
+    for name in ("pause", "resume"):
+        setattr(consumer, name, lambda _: None)
+    consumer.assignment = list
+    reader = Reader(
+        consumer, "t", Handover(1 << 20, 1_000), Progress("t"), Health("here"),
+        message_bytes=1_000, acknowledgements=Acknowledgements("t"),
+    )  # fmt: skip
+    room = iter([False, False] * 5 + [True])
+    monkeypatch.setattr(reader._handover, "wait_for_room", lambda _: next(room))
+    reader._poll_paused()
+    assert reader._held == events
+
+
 def offsets(chunk: object) -> list[int]:
     """What a chunk holds."""
     assert isinstance(chunk, Chunk), chunk

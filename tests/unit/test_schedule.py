@@ -142,6 +142,17 @@ def test_a_folder_out_of_reach_ends_no_schedule() -> None:
     assert [told for told in script.told if not isinstance(told, str)] == [(75, 5.0), 5.0, (75, None)] * 2
 
 
+def test_a_process_that_cannot_be_started_ends_no_schedule() -> None:
+    """No memory, too many processes: tried again later, and the turn is given back."""
+
+    def start(_: Job, lock: int) -> Ended:
+        raise BlockingIOError(errno.EAGAIN, f"no more processes beside {lock}")
+
+    script = Script([job()], [])
+    conduct(script, script, start, (script,), pauses=(5.0,))
+    assert script.told == ["take", (75, 5.0), "give", 5.0, "take", (75, None), "give"]
+
+
 def test_a_stop_ends_the_pause_before_another_try() -> None:
     """A schedule that ends while it waits for another try does not try again."""
     script = Script([job()], [75], goes_on=False)

@@ -14,21 +14,10 @@ if TYPE_CHECKING:
 
 MOUNTS = Path("/proc/mounts")
 VOLATILE = frozenset({"tmpfs", "ramfs"})
-SHARED = frozenset(
-    {
-        "nfs",
-        "nfs4",
-        "cifs",
-        "smb3",
-        "fuse.sshfs",
-        "9p",
-        "afs",
-        "autofs",
-        "ceph",
-        "fuse.ceph-fuse",
-        "fuse.glusterfs",
-    }
-)
+SHARED = frozenset({
+    "nfs", "nfs4", "cifs", "smb3", "fuse.sshfs", "9p", "afs", "autofs", "ceph", "fuse.ceph-fuse",
+    "fuse.glusterfs",
+})  # fmt: skip
 
 KILLS = ("tests/crash/test_kill_points.py", "tests/chaos/test_chaos.py")
 WRITERS = ("tests/contract/test_warehouse.py", "tests/acceptance/test_groups.py")

@@ -39,14 +39,13 @@ from loader.cli import (
     verify,
 )
 from loader.cli.context import Context, print_json
+from loader.cli.history import BUG, INTERRUPTED
 from loader.cli.unheard import Heard
 from loader.errors import ConfigError, LoaderError, WarehouseAway
 from loader.printable import printable
 from loader.secrets import redacted
 from loader.unused import unused_left_out
 
-INTERNAL = 70
-INTERRUPTED = 130
 USAGE = 2
 WITH_VALUE = ("-c", "--config", "--set", "--log-format")
 FLAGS = ("--json", "-q", "--quiet", "-v", "--verbose", "--profile", "--version")
@@ -242,10 +241,8 @@ def _usage(context: Context, error: typer.TyperException) -> int:
 
 def _interrupted(context: Context) -> int:
     """Ctrl-C in a verb that has nothing to finish: a program is told, a person knows."""
-    if context.json and not context.told:
-        with suppress(OSError):
-            body = {"kind": "interrupted", "message": "interrupted", "address": "", "hint": "run it again"}
-            print_json({"command": context.verb, "outcome": "error", "exit_code": INTERRUPTED, "error": body})
+    body = {"kind": "interrupted", "message": "interrupted", "address": "", "hint": "run it again"}
+    _tell_program(context, INTERRUPTED, body)
     return INTERRUPTED
 
 
@@ -260,8 +257,8 @@ def _internal(context: Context, error: Exception) -> int:
     message = redacted(f"unexpected {type(error).__name__}: {first}")
     hint = "report it with that file"
     body = {"kind": "internal", "message": message, "address": file.name, "hint": hint}
-    _tell(context, INTERNAL, body, f"{message} (traceback in {file.name}; {hint})")
-    return INTERNAL
+    _tell(context, BUG, body, f"{message} (traceback in {file.name}; {hint})")
+    return BUG
 
 
 def _traceback(error: Exception) -> str:
@@ -269,8 +266,12 @@ def _traceback(error: Exception) -> str:
 
 
 def _tell(context: Context, code: int, error: dict[str, Any], line: str) -> None:
+    _tell_program(context, code, error)
+    with suppress(OSError):
+        sys.stderr.write(redacted(f"error: {line}\n"))
+
+
+def _tell_program(context: Context, code: int, error: dict[str, Any]) -> None:
     with suppress(OSError):  # what cannot be said does not change the exit code
         if context.json and not context.told:  # what fails after the result is its exit code and a line
             print_json({"command": context.verb, "outcome": "error", "exit_code": code, "error": error})
-    with suppress(OSError):
-        sys.stderr.write(redacted(f"error: {line}\n"))

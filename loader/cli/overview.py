@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from loader.cli.freshness import sentence
+from loader.cli.words import of_copy
 from loader.plural import counted
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def _parts(result: dict[str, Any], most: int | None, *, narrow: bool) -> Iterato
     if result["problem"]:
         yield result["problem"]
     if result["published_age_s"] is not None:
-        yield f"(from the published copy, {result['published_age_s']:.0f} s old)"
+        yield f"({of_copy(result['published_age_s'])})"
     if result["partitions"]:
         yield from _partitions(result["partitions"], most, narrow=narrow)
     yield "totals: " + ", ".join(counted(count, name) for name, count in result["totals"].items())

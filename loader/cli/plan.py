@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from loader.cli.words import of_copy, rounded
 from loader.errors import ActionNeeded, ConfigError
 from loader.plural import counted
 from loader.printable import printable
@@ -64,7 +65,7 @@ def foreseen(config: Config, max_records: int, from_: str, *, new_warehouse: boo
             "pipeline": config.pipeline,
             "ok": table["state"] != "refused",
             "table": table,
-            "published_age_s": None if foresight.age is None else round(foresight.age, 1),
+            "published_age_s": rounded(foresight.age),
         }
         if not result["ok"]:
             return result
@@ -114,7 +115,7 @@ def _print(context: Context, result: dict[str, Any]) -> None:
 def _lines(config: Config, result: dict[str, Any]) -> list[str]:
     lines = [f"plan for the pipeline {result['pipeline']}; nothing was changed"]
     if result["published_age_s"] is not None:
-        lines.append(f"(from the published copy, {result['published_age_s']:.0f} s old)")
+        lines.append(f"({of_copy(result['published_age_s'])})")
     lines += _table(result["table"])
     if not result["ok"]:
         return [*lines, "a load would refuse to begin; nothing was read"]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from loader.cli.words import of_copy
 from loader.errors import ActionNeeded, ConfigError
 from loader.printable import printable
 
@@ -118,7 +119,7 @@ def _result(context: Context, what: str, timeout: str, given: dict[str, str]) ->
         seconds = _seconds(timeout)
         result = asker.ask(context.config(), what, seconds, given)
     if asker.age is not None:
-        context.console.print(f"from the published copy, {asker.age:.0f} s old")
+        context.console.print(of_copy(asker.age))
     return result
 
 

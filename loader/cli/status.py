@@ -11,6 +11,7 @@ import typer
 
 from loader import cron
 from loader.cli.freshness import freshness, sentence
+from loader.cli.words import rounded
 from loader.errors import ActionNeeded, BrokerAway, ComparisonFailed, ConfigError, NothingLoaded
 from loader.statements import quote_text
 
@@ -62,7 +63,7 @@ def report(config: Config) -> dict[str, Any]:
         "partitions": partitions,
         "lag": lag,
         "freshness": freshness(config, partitions),
-        "event_time_lag_s": _rounded(last.get("event_age_s")),
+        "event_time_lag_s": rounded(last.get("event_age_s")),
         "last_success": last.get("committed_at"),
         "worker": {"name": last["worker"]} if last else None,
         "last_batch": {k: v for k, v in last.items() if k not in ("event_age_s", "newest_event")} or None,
@@ -84,7 +85,7 @@ def report(config: Config) -> dict[str, Any]:
         "schedule": [_job(job, datetime.now(UTC)) for job in config.schedule],
         "last_run": facts["run"],
         "topics": facts["topics"],
-        "published_age_s": _rounded(facts["age"]),
+        "published_age_s": rounded(facts["age"]),
         "attach": attach_line(config),
     }
 
@@ -185,10 +186,6 @@ def _state(last: dict[str, Any], lag: int | None, wait: float) -> str:
     if not lag:
         return "idle"
     return "stalled" if last["age_s"] > STALLED_AFTER * wait else "behind"
-
-
-def _rounded(seconds: float | None) -> float | None:
-    return None if seconds is None else round(seconds, 1)
 
 
 def attach_line(config: Config) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from loader.cli.places import place_of
-from loader.cli.words import as_json, bytes_as_json
+from loader.cli.words import as_json, bytes_as_json, of_copy, rounded
 from loader.errors import ActionNeeded, BrokerAway, ConfigError, LoaderError
 from loader.printable import printable
 
@@ -67,7 +67,7 @@ def found(context: Context, words: list[str]) -> dict[str, Any]:
                 {**row, "reasons": json.loads(row["reasons"])}
                 for row in reader.of_pipeline("read/trace_quarantine", id=joined)
             ],
-            "published_age_s": None if reader.age is None else round(reader.age, 1),
+            "published_age_s": rounded(reader.age),
         }
         (kept,) = reader.of_pipeline("read/retained")
         removed = kept["quarantined"] + kept["duplicates"]
@@ -156,7 +156,7 @@ def _print(context: Context, result: dict[str, Any]) -> None:
     topic = context.config().kafka.topic
     lines = [f"{result['id']} in {result['table']}"]
     if result["published_age_s"] is not None:
-        lines.append(f"(from the published copy, {result['published_age_s']:.0f} s old)")
+        lines.append(f"({of_copy(result['published_age_s'])})")
     for row in result["rows"]:
         lines += [f"loaded from {place_of(topic, row, result['generation'])}", *_where(row)]
         lines += [f"  {name:<12} {_flat(value)}" for name, value in row["row"].items()]

@@ -33,6 +33,16 @@ def _phases(result: dict[str, Any]) -> str:
     return f"phases: {'; '.join(each) or 'no batch'}"
 
 
+def of_copy(age: float) -> str:
+    """That the published copy has answered, and its age (seconds)."""
+    return f"from the published copy, {age:.0f} s old"
+
+
+def rounded(seconds: float | None) -> float | None:
+    """Seconds as a result shows them."""
+    return None if seconds is None else round(seconds, 1)
+
+
 def as_json(value: Any) -> Any:
     """A cell as JSON can hold it: exact numbers and times as text, NaN and infinities too."""
     if isinstance(value, dict):

@@ -18,9 +18,10 @@ from loader.statements import quote_identifier as name_
 from loader.statements import quote_text as text_
 
 SHOWN = 100
+"""Longest offending value that a reason repeats, in characters."""
+
 MOST_TOLD = 100  # unknown fields of a record
 TOLD_BYTES = 256 << 10  # of text that telling them parses, for each record
-"""Longest offending value that a reason repeats, in characters."""
 
 Raised = Mapping[tuple[str, str], int]
 """Owner (a column, or a check, as quoted in SQL) and kind of each flag that was raised; its number."""

@@ -110,10 +110,11 @@ def left_over(objects: Iterable[Place]) -> str:
     record, *below = objects
     entries = 'map_entries(from_json("$text", \'"MAP(VARCHAR, JSON)"\'))'
     taken, partly = record.names, {place.steps[0][1:] for place in below}
-    asked = 'list_contains(list_transform("$unknown", lambda u: u.top), e.key)'
-    is_left = f"CASE WHEN e.key IN ({', '.join(map(text_, sorted(partly)))}) THEN {asked} ELSE {{}} END"
-    is_free = f"e.key NOT IN ({', '.join(map(text_, taken))})" if taken else "true"
-    is_left = is_left.format(is_free) if partly else is_free
+    is_left = f"e.key NOT IN ({', '.join(map(text_, taken))})" if taken else "true"
+    if partly:
+        asked = 'list_contains(list_transform("$unknown", lambda u: u.top), e.key)'
+        names = ", ".join(map(text_, sorted(partly)))
+        is_left = f"CASE WHEN e.key IN ({names}) THEN {asked} ELSE {is_left} END"
     members = f"list_sort(list_filter({entries}, lambda e: {is_left}))"
     written = "CAST(to_json(e.key) AS VARCHAR) || ':' || coalesce(CAST(e.value AS VARCHAR), 'null')"
     joined = f"'{{' || array_to_string(list_transform({members}, lambda e: {written}), ',') || '}}'"

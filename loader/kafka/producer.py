@@ -163,8 +163,7 @@ class Sender:
     def put(self, block: Iterable[Outgoing], pacing: Pace | None = None) -> None:
         """Hand a block to the client, each record when it is due; waits while the client's queue is full."""
         produce, topic, timed = self._producer.produce, self._topic, self._recorded_time
-        if not len(self._producer):  # all before it is answered: patience begins anew
-            self._last_answered, self._last_move = self.sent, self._clock()
+        self._check()  # where all before it is answered patience begins anew
         size = 0
         for record in block:
             key, value, timestamp_ms, headers = record

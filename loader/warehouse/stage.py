@@ -28,7 +28,7 @@ from loader.statements import quote_identifier, statement
 from loader.warehouse.relations import registered
 
 FEW, MUCH = 50_000, 16 << 20  # records in doubt, or refused, and their bytes, that one statement looks at
-AT_ONCE = 2 << 20  # bytes of text whose fields are looked at by themselves, about
+AT_ONCE = 2 << 20  # bytes of records whose fields are looked at by themselves, about
 NO_IDS = pa.table({"row": pa.array([], pa.int64()), "hash": pa.array([], pa.uint64())})
 TRUST = 10_000  # one text among so many that is no JSON does not make the next batch worth a closer look
 DOUBT = "?"  # what the marks of records in doubt begin with
@@ -119,10 +119,9 @@ class Stager:
 
         DuckDB takes a chunk at a time, and what it makes of its thousands of fields is many times the text.
         """
-        if self._contract.unknown_fields == "ignore":
+        if self._contract.unknown_fields == "ignore" or not records.num_rows:
             return records
-        parts = [part for chunk in records.to_batches() for part in _parts(chunk)]
-        return pa.Table.from_batches(parts, records.schema)
+        return pa.concat_tables(_pieces(records, AT_ONCE))
 
     def close(self) -> None:
         """Close the cursor, once a batch that is being parsed is done with."""
@@ -136,11 +135,6 @@ def names(batch: Batch) -> dict[str, str]:
     """The staging tables of a batch; unique, so that two batches can be alive."""
     kinds = ("staging", "suspects", "hits", "verdicts", "refused", "outcomes")
     return {kind: f"{kind}_{batch.id}" for kind in kinds}
-
-
-def _parts(chunk: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-    rows = max(1, chunk.num_rows * AT_ONCE // max(1, chunk["text"].nbytes))
-    yield from (chunk.slice(begin, rows) for begin in range(0, chunk.num_rows, rows))
 
 
 def _marks(cursor: duckdb.DuckDBPyConnection, staging: str) -> dict[str, int]:

@@ -241,6 +241,20 @@ def test_without_duplicates_the_id_may_be_left_out(tmp_path: Path) -> None:
     assert config_from(tree, tmp_path).table.id == ()
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_name_with_braces_is_kept_where_it_is_taken_in_part(kind: str, tmp_path: Path) -> None:
+    """Any characters may stand in it: the whole field is kept, because something in it is unknown."""
+    column = {"type": "BIGINT", "required": False, "from": '$."a{0}{}".c'}
+    config = with_table(tmp_path, kind, unknown_fields="keep", columns={**ORDER_COLUMNS, "c": column})
+    warehouse = opened(config)
+    load(warehouse, 0, [order(7, **{"a{0}{}": {"c": 1, "d": 2}}), order(8, **{"a{0}{}": {"c": 3}})])
+    warehouse.close()
+    with Reader(config) as reader:
+        rows = reader.home.execute("SELECT c, _extra FROM lake.orders ORDER BY order_id").fetchall()
+    found = [(c, kept and json.loads(kept)) for c, kept in rows]
+    assert found == [(1, {"a{0}{}": {"c": 1, "d": 2}}), (3, None)]
+
+
 KEPT = "SELECT _extra FROM lake.orders WHERE order_id = 'ORD000007'"
 REASONS = "SELECT reasons FROM lake.loader.quarantine WHERE id = 'ORD000007'"
 
